@@ -1,0 +1,1 @@
+"""The unattended half: harvest, embed, match, queue."""

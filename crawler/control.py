@@ -1,0 +1,71 @@
+"""How long work is watched and stopped: a stop that is looked at between steps, and reports of progress."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class StopRequested(Exception):
+    """The user or the system asked to stop; what was committed stays, the rest is done by the next run."""
+
+
+class Stop:
+    """A request to stop, made from a signal handler or another thread, and met at the next safe place."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._may_break = False
+
+    def request(self) -> None:
+        """Ask the work to stop at its next safe place."""
+        self._event.set()
+
+    @property
+    def is_requested(self) -> bool:
+        """Tell whether a stop was asked for."""
+        return self._event.is_set()
+
+    def on_signal(self, signal_number: int, frame: object) -> None:
+        """Serve as a signal handler: ask to stop, and break off a wait on the network at once.
+
+        Raises:
+            StopRequested: inside `breakable`.
+            KeyboardInterrupt: at the second request, from whoever will not wait.
+        """
+        if self._event.is_set():
+            raise KeyboardInterrupt
+        self.request()
+        if self._may_break:
+            raise StopRequested
+
+    @contextmanager
+    def breakable(self) -> Iterator[None]:
+        """Mark a stretch that a signal may break off anywhere, for it changes nothing."""
+        self._may_break = True
+        try:
+            yield
+        finally:
+            self._may_break = False
+
+    def check(self) -> None:
+        """Raise StopRequested if a stop was asked for."""
+        if self._event.is_set():
+            raise StopRequested
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, but not beyond a request to stop, which raises StopRequested."""
+        self._event.wait(max(0.0, seconds))
+        self.check()
+
+
+class Progress(Protocol):
+    """Told how far a stage has come; `total` is None while nobody knows."""
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None: ...
+
+
+def no_progress(stage: str, done: int, total: int | None) -> None:
+    """Report to nobody."""

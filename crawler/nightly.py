@@ -1,0 +1,148 @@
+"""One pass: harvest, embed, match, queue, and one ledger row that says what happened, whatever happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+
+from crawler.control import Progress, Stop, StopRequested
+from crawler.embed import Embedder, embed_missing
+from crawler.harvest import Harvest, HarvestContext, harvest
+from crawler.match import match_missing
+from crawler.sources.source import Source
+from db.errors import BmpError
+from db.records import RunStatus
+from db.runs import add_to_run, find_run, set_run, start_run
+from db.store import Row, Store
+from db.times import Clock, to_text
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What a run works with, all of it handed in.
+
+    Attributes:
+        kind: `nightly`, `backfill`, `fetch` or `demo`, as the ledger calls it.
+        make_embedder: called once, before anything is fetched: a model that cannot be had ends the run at once.
+        categories: papers of these are kept; empty keeps all.
+        threshold: the score from which a match is queued.
+        monotonic: seconds, for the ledger's durations.
+    """
+
+    store: Store
+    kind: str
+    source: Source
+    make_embedder: Callable[[Store], Embedder]
+    categories: tuple[str, ...]
+    threshold: float
+    program_version: str
+    clock: Clock
+    stop: Stop
+    progress: Progress
+    since: date | None = None
+    monotonic: Callable[[], float] = time.monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: its ledger row, and whether it was asked to stop before it was done."""
+
+    run: Row
+    interrupted: bool
+
+
+def run_night(night: Night) -> Outcome:
+    """Run one pass and return its ledger row; the caller holds the night's lock.
+
+    Errors of sources, model and disk end in the ledger, not in an exception, as far as the ledger can be written.
+    """
+    with night.store.transaction():
+        run_id = start_run(
+            night.store,
+            kind=night.kind,
+            source=night.source.name,
+            categories=night.categories,
+            started_at=to_text(night.clock()),
+            program_version=night.program_version,
+        )
+    harvested, errors, interrupted = Harvest(), [], False
+    try:
+        harvested = _work(night, run_id)
+        errors += harvested.errors
+    except StopRequested:
+        errors.append("stopped before the end; the next run goes on from here")
+        interrupted = True
+    except BmpError as error:
+        errors.append(str(error))
+    except BaseException as error:
+        _close(night, run_id, harvested, [f"{type(error).__name__}: {error}"])
+        raise
+    _close(night, run_id, harvested, errors)
+    return Outcome(find_run(night.store, run_id), interrupted)
+
+
+def _work(night: Night, run_id: int) -> Harvest:
+    """Do the three stages; what cannot be done for want of a model is known before a single paper is asked for."""
+    store = night.store
+    embedder = night.make_embedder(store)
+    with _timed(night, run_id, "harvest"):
+        context = HarvestContext(store, run_id, frozenset(night.categories), night.clock, night.stop, night.progress)
+        harvested = harvest(context, night.source, since=night.since)
+    with store.transaction():
+        set_run(store, run_id, promised=harvested.promised, since=harvested.since)
+    with _timed(night, run_id, "embed"):
+        embed_missing(store, embedder, run_id=run_id, stop=night.stop, progress=night.progress)
+    with store.transaction():
+        set_run(store, run_id, model=embedder.identity.name)
+    with _timed(night, run_id, "match"):
+        match_missing(
+            store,
+            embedder,
+            run_id=run_id,
+            threshold=night.threshold,
+            now=to_text(night.clock()),
+            stop=night.stop,
+            progress=night.progress,
+        )
+    return harvested
+
+
+@contextmanager
+def _timed(night: Night, run_id: int, stage: str) -> Iterator[None]:
+    began = night.monotonic()
+    try:
+        yield
+    finally:
+        with night.store.transaction():
+            add_to_run(night.store, run_id, **{f"{stage}_seconds": night.monotonic() - began})
+
+
+def _close(night: Night, run_id: int, harvested: Harvest, errors: list[str]) -> None:
+    run = find_run(night.store, run_id)
+    if run["malformed"] and not errors:
+        errors = [f"{run['malformed']} records could not be read; `bmp runs show {run_id}` lists them"]
+    status = judge(run["received"] - run["malformed"], run["new"] + run["changed"], whole=not errors)
+    with night.store.transaction():
+        set_run(
+            night.store,
+            run_id,
+            status=status.value,
+            finished_at=to_text(night.clock()),
+            error="; ".join(errors) or None,
+        )
+
+
+def judge(usable: int, news: int, *, whole: bool) -> RunStatus:
+    """Return a run's state.
+
+    Args:
+        usable: the records that arrived and could be read.
+        news: the papers that were new or changed.
+        whole: all that was promised arrived, and every stage came to its end.
+    """
+    if whole:
+        return RunStatus.COMPLETE if news else RunStatus.QUIET
+    return RunStatus.PARTIAL if usable else RunStatus.FAILED

@@ -1,0 +1,1 @@
+"""What turns texts into scores: words, vectors, and the sentence that says so."""

@@ -1,0 +1,1 @@
+"""Where papers come from: one module a source, all of them yielding pages of records."""

@@ -1,0 +1,242 @@
+"""Reads OAI-PMH answers strictly: what is not exactly such an answer is none, and a record in doubt is malformed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from email.utils import parsedate_to_datetime
+
+from lxml import etree
+
+from crawler.sources.tex import decode_accents
+from db.errors import AnswerError
+from db.records import Malformed, Paper
+from db.text import clean_line, parse_arxiv_id
+
+OAI = "{http://www.openarchives.org/OAI/2.0/}"
+RAW = "{http://arxiv.org/OAI/arXivRaw/}"
+
+
+@dataclass(frozen=True, slots=True)
+class OaiPage:
+    """One ListRecords answer.
+
+    Attributes:
+        papers: the usable records.
+        malformed: the records that could not be read.
+        other_identifiers: ids of records without a usable paper (deleted, malformed).
+        days: the datestamps in the list's order, as text.
+        received: how many records the answer holds.
+        token: what the next page is asked for with; None where the list ends.
+        list_size: the list's full length, where the server tells it (arXiv does not).
+        error: the protocol's error code, such as `noRecordsMatch`; None if there is none.
+    """
+
+    response_day: date
+    papers: tuple[Paper, ...] = ()
+    malformed: tuple[Malformed, ...] = ()
+    other_identifiers: frozenset[str] = frozenset()
+    days: tuple[str, ...] = ()
+    received: int = 0
+    token: str | None = None
+    list_size: int | None = None
+    error: str | None = None
+    error_text: str = ""
+
+
+def parse_list(body: bytes) -> OaiPage:
+    """Read a ListRecords answer.
+
+    Raises:
+        AnswerError: the body is no well-formed OAI-PMH answer to such a request.
+    """
+    root = _parse_document(body)
+    response_day = _response_day(root)
+    error = root.find(f"{OAI}error")
+    if error is not None:
+        return OaiPage(response_day, error=error.get("code", "unknown"), error_text=clean_line(error.text or "")[:200])
+    record_list = root.find(f"{OAI}ListRecords")
+    if record_list is None:
+        raise AnswerError("the answer is OAI-PMH, but has neither a list of records nor an error")
+    return _read_list(record_list, response_day)
+
+
+def _parse_document(body: bytes) -> etree._Element:
+    if not body.strip():
+        raise AnswerError("the answer is empty")
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, recover=False, load_dtd=False)
+    try:
+        root = etree.fromstring(body, parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise AnswerError(f"the answer is not well-formed XML: {clean_line(str(error))[:160]}") from None
+    if root.getroottree().docinfo.doctype:
+        raise AnswerError("the answer has a document type, which no OAI-PMH answer has")
+    if root.tag != f"{OAI}OAI-PMH":
+        raise AnswerError(f"the answer is not OAI-PMH but <{clean_line(etree.QName(root).localname)[:40]}>")
+    return root
+
+
+def _response_day(root: etree._Element) -> date:
+    text = (root.findtext(f"{OAI}responseDate") or "").strip()
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError:
+        raise AnswerError("the answer does not tell its date") from None
+
+
+def _read_list(record_list: etree._Element, response_day: date) -> OaiPage:
+    papers: list[Paper] = []
+    malformed: list[Malformed] = []
+    others: set[str] = set()
+    days: list[str] = []
+    records = record_list.findall(f"{OAI}record")
+    for record in records:
+        identifier = clean_line(record.findtext(f"{OAI}header/{OAI}identifier") or "")
+        datestamp = _datestamp(record)
+        if datestamp:
+            days.append(datestamp.isoformat())
+        try:
+            paper = None if _is_deleted(record) else parse_record(record)
+        except AnswerError as error:
+            malformed.append(Malformed(identifier or None, datestamp, error.message, etree.tostring(record)))
+            paper = None
+        if paper:
+            papers.append(paper)
+        else:
+            others.add(identifier)
+    token = record_list.find(f"{OAI}resumptionToken")
+    return OaiPage(
+        response_day,
+        tuple(papers),
+        tuple(malformed),
+        frozenset(others),
+        tuple(days),
+        len(records),
+        token=(token.text or "").strip() or None if token is not None else None,
+        list_size=_list_size(token),
+    )
+
+
+def _list_size(token: etree._Element | None) -> int | None:
+    size = token.get("completeListSize", "") if token is not None else ""
+    return int(size) if size.isdecimal() else None
+
+
+def _is_deleted(record: etree._Element) -> bool:
+    header = record.find(f"{OAI}header")
+    return header is not None and header.get("status") == "deleted"
+
+
+def _datestamp(record: etree._Element) -> date | None:
+    text = (record.findtext(f"{OAI}header/{OAI}datestamp") or "").strip()
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError:
+        return None
+
+
+def parse_record(record: etree._Element) -> Paper:
+    """Read one arXivRaw record.
+
+    Raises:
+        AnswerError: something is missing or does not hold; says what.
+    """
+    raw = record.find(f"{OAI}metadata/{RAW}arXivRaw")
+    if raw is None:
+        raise AnswerError("the record has no arXivRaw metadata")
+    datestamp = _datestamp(record)
+    if datestamp is None:
+        raise AnswerError("the record has no valid datestamp")
+    arxiv_id = parse_arxiv_id(raw.findtext(f"{RAW}id") or "")
+    if arxiv_id is None:
+        raise AnswerError("the record has no valid arXiv id")
+    versions = [_version(element) for element in raw.findall(f"{RAW}version")]
+    if not versions:
+        raise AnswerError("the record has no version")
+    newest = max(versions, key=lambda version: version.number)
+    comments = _optional(raw, "comments")
+    abstract = _optional(raw, "abstract") or ""  # some old records have none
+    return Paper(
+        arxiv_id=arxiv_id,
+        version=newest.number,
+        title=decode_accents(_required(raw, "title")),
+        abstract=decode_accents(abstract),
+        authors=split_authors(_required(raw, "authors")),
+        categories=tuple(_required(raw, "categories").split()),
+        published_at=min(versions, key=lambda version: version.number).submitted_at,
+        updated_at=newest.submitted_at,
+        datestamp=datestamp,
+        comments=comments,
+        journal_ref=_optional(raw, "journal-ref"),
+        doi=_optional(raw, "doi"),
+        license=_optional(raw, "license"),
+        withdrawn=newest.source_type == "I" or says_withdrawn(comments, abstract),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    number: int
+    submitted_at: datetime
+    source_type: str
+
+
+def _version(element: etree._Element) -> _Version:
+    number = element.get("version", "").removeprefix("v")
+    if not number.isdecimal() or int(number) < 1:
+        raise AnswerError("a version has no number")
+    return _Version(
+        int(number),
+        parse_version_date(element.findtext(f"{RAW}date") or ""),
+        (element.findtext(f"{RAW}source_type") or "").strip(),
+    )
+
+
+def parse_version_date(text: str) -> datetime:
+    """Read an RFC 822 date such as `Mon, 22 Oct 2018 22:41:50 GMT`.
+
+    Raises:
+        AnswerError: it is none.
+    """
+    try:
+        moment = parsedate_to_datetime(text.strip())
+    except ValueError:
+        raise AnswerError(f"'{clean_line(text)[:40]}' is not a date") from None
+    if moment.tzinfo is None:
+        raise AnswerError(f"'{clean_line(text)[:40]}' has no time zone")
+    return moment
+
+
+def _required(raw: etree._Element, name: str) -> str:
+    text = clean_line(raw.findtext(f"{RAW}{name}") or "")
+    if not text:
+        raise AnswerError(f"the record has no {name}")
+    return text
+
+
+def _optional(raw: etree._Element, name: str) -> str | None:
+    return clean_line(raw.findtext(f"{RAW}{name}") or "") or None
+
+
+_SAYS_WITHDRAWN = re.compile(
+    r"\b(?:this|the)\s+(?:\w+\s+)?(?:paper|article|submission|manuscript|work|preprint|version)"
+    r"\s+(?:has been|have been|is|was|is being)\s+(?:\w+\s+)?withdrawn\b"
+    r"|^\s*withdrawn\b|\bwithdrawn by (?:the )?authors?\b",
+    re.IGNORECASE,
+)
+
+
+def says_withdrawn(comments: str | None, abstract: str) -> bool:
+    """Tell whether comments, or an abstract's opening, say so: the source type alone does not always."""
+    return bool(_SAYS_WITHDRAWN.search(comments or "") or _SAYS_WITHDRAWN.search(abstract[:120]))
+
+
+_AFFILIATION = re.compile(r"\s*\((?:[^()]|\([^()]*\))*\)")
+_BETWEEN_AUTHORS = re.compile(r"\s*,\s*(?:and\s+)?|\s+and\s+")
+
+
+def split_authors(text: str) -> tuple[str, ...]:
+    """Split arXiv's one string of authors into names, without affiliations in brackets, accents in Unicode."""
+    names = _BETWEEN_AUTHORS.split(_AFFILIATION.sub("", decode_accents(text)))
+    return tuple(name for name in (clean_line(name.replace("{", "").replace("}", "")) for name in names) if name)

@@ -1,0 +1,268 @@
+"""arXiv's query API through the `arxiv` package, for ad-hoc queries and for look-ups by id.
+
+The package takes an empty, foreign or truncated answer for "no results", waits without limit, ignores Retry-After and
+drops incomplete entries. So it is handed a session of ours in place of its own: every answer comes through the polite
+client and is checked before the package sees it. API: https://info.arxiv.org/help/api/user-manual.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import arxiv
+from lxml import etree
+
+from crawler.sources.oai import Getter
+from crawler.sources.oai_parse import says_withdrawn
+from crawler.sources.source import Page
+from crawler.sources.tex import decode_accents
+from db.errors import AnswerError, SourceError
+from db.records import Paper
+from db.text import clean_line, parse_arxiv_id
+from db.times import Clock
+
+ATOM = "{http://www.w3.org/2005/Atom}"
+OPENSEARCH = "{http://a9.com/-/spec/opensearch/1.1/}"
+
+PAGE_SIZE = 1_000  # the manual asks to refine queries that return more
+MOST_RESULTS = 10_000  # the API fails beyond
+IDS_PER_REQUEST = 100
+OVERLAP = timedelta(days=30)  # papers held in moderation appear late, under their old date
+
+
+@dataclass(frozen=True, slots=True)
+class _CheckedAnswer:
+    """What the package needs of an answer."""
+
+    content: bytes
+    status_code: int = 200
+
+
+class _CheckedSession:
+    """Stands in for the package's session: fetches politely, and passes on only answers that hold."""
+
+    def __init__(self, client: Getter) -> None:
+        self._client = client
+        self.total = 0
+
+    def get(self, url: str, headers: dict[str, str]) -> _CheckedAnswer:
+        parts = urlsplit(url)
+        params = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+        start = int(params["start"])
+        endpoint = parts._replace(query="").geturl()
+        return self._client.get(endpoint, params, lambda body: self._check(body, start))
+
+    def _check(self, body: bytes, start: int) -> _CheckedAnswer:
+        feed = _parse_feed(body)
+        self.total = _total(feed)
+        entries = feed.findall(f"{ATOM}entry")
+        for entry in entries:
+            _check_entry(entry)
+        if not entries and start < self.total:
+            raise AnswerError(f"the page from {start} on is empty, though there are {self.total} results")
+        return _CheckedAnswer(body)
+
+
+def _parse_feed(body: bytes) -> etree._Element:
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, recover=False, load_dtd=False)
+    try:
+        feed = etree.fromstring(body, parser)
+    except (etree.XMLSyntaxError, ValueError):
+        raise AnswerError("the answer is not well-formed XML") from None
+    if feed.tag != f"{ATOM}feed" or feed.getroottree().docinfo.doctype:
+        raise AnswerError("the answer is not an Atom feed")
+    return feed
+
+
+def _total(feed: etree._Element) -> int:
+    text = (feed.findtext(f"{OPENSEARCH}totalResults") or "").strip()
+    if not text.isdecimal():
+        raise AnswerError("the answer does not tell how many results there are")
+    return int(text)
+
+
+def _check_entry(entry: etree._Element) -> None:
+    identifier = (entry.findtext(f"{ATOM}id") or "").strip()
+    if "/api/errors" in identifier:
+        raise SourceError(f"arXiv refuses the query: {clean_line(entry.findtext(f'{ATOM}summary') or '')[:160]}")
+    for name in ("id", "title", "published", "updated", "summary"):
+        if not (entry.findtext(f"{ATOM}{name}") or "").strip():
+            raise AnswerError(f"an entry ({clean_line(identifier)[:60]}) has no {name}")
+
+
+class QueryApi:
+    """Asks the query API, and does not believe a result that does not add up."""
+
+    def __init__(self, client: Getter, url: str) -> None:
+        self._session = _CheckedSession(client)
+        self._package = arxiv.Client(page_size=PAGE_SIZE, delay_seconds=0, num_retries=0)
+        self._package.query_url_format = url + "?{}"
+        self._package._session = self._session  # the package has no other way in
+
+    def fetch(self, search: arxiv.Search) -> tuple[list[Paper], int]:
+        """Return the papers of a search, and how many results the API says there are.
+
+        Raises:
+            SourceError: the API fails, or there are more results than it can give.
+        """
+        self._session.total = 0
+        self._package.page_size = min(PAGE_SIZE, search.max_results or len(search.id_list) or PAGE_SIZE)
+        papers: dict[str, Paper] = {}
+        try:
+            for result in self._package.results(search):
+                if self._session.total > MOST_RESULTS and search.max_results is None:
+                    raise SourceError(
+                        f"the query has {self._session.total} results, more than the API gives", "narrow it"
+                    )
+                paper = _paper(result)
+                papers[paper.arxiv_id] = paper
+        except arxiv.ArxivError as error:
+            raise SourceError(f"the query API failed: {clean_line(str(error))[:160]}") from error
+        return list(papers.values()), self._session.total
+
+
+def _paper(result: Any) -> Paper:
+    arxiv_id = parse_arxiv_id(result.entry_id)
+    if arxiv_id is None:
+        raise SourceError(f"'{clean_line(result.entry_id)[:60]}' is not an arXiv id")
+    version = result.entry_id.rpartition("v")[2]
+    abstract = decode_accents(clean_line(result.summary))
+    comments = clean_line(result.comment or "") or None
+    return Paper(
+        arxiv_id=arxiv_id,
+        version=int(version) if version.isdecimal() else 1,
+        title=decode_accents(clean_line(result.title)),
+        abstract=abstract,
+        authors=tuple(decode_accents(clean_line(author.name)) for author in result.authors),
+        categories=tuple(clean_line(category) for category in result.categories),
+        published_at=result.published,
+        updated_at=result.updated,
+        comments=comments,
+        journal_ref=clean_line(result.journal_ref or "") or None,
+        doi=clean_line(result.doi or "") or None,
+        withdrawn=says_withdrawn(comments, abstract),
+    )
+
+
+class ApiDaysSource:
+    """The newest papers by day of submission: the second way in, for when OAI-PMH is down.
+
+    It sees neither changes nor withdrawals of older papers, and papers held for longer than the overlap are missed:
+    the API has no better filter than the date of the first version.
+    """
+
+    name = "api"
+
+    def __init__(self, api: QueryApi, categories: Sequence[str], *, clock: Clock, first_night_days: int) -> None:
+        self._api = api
+        self._categories = categories
+        self._clock = clock
+        self._first_night = timedelta(days=first_night_days)
+
+    def parts(self) -> Sequence[str]:
+        """Return the one part."""
+        return ["submitted"]
+
+    def start(self, cursor: str | None, since: date | None) -> str:
+        """Return the first day to ask for."""
+        if since is not None:
+            return since.isoformat()
+        if cursor is not None:
+            return (date.fromisoformat(cursor) - OVERLAP).isoformat()
+        return (self._clock().date() - self._first_night).isoformat()
+
+    def pages(self, part: str, start: str) -> Iterator[Page]:
+        """Yield one page a day.
+
+        Raises:
+            SourceError: a day did not arrive whole, or the API says that there was nothing on any day.
+        """
+        promised = received = 0
+        day, today = date.fromisoformat(start), self._clock().astimezone(UTC).date()
+        while day <= today:
+            papers, total = self._api.fetch(self._search(day))
+            promised, received = promised + total, received + len(papers)
+            last = day == today
+            if last and not promised and (today - date.fromisoformat(start)).days >= 7:
+                raise SourceError(
+                    "the query API says that nothing was submitted for a week", "it is not to be believed"
+                )
+            whole = len(papers) == total
+            yield Page(
+                tuple(papers),
+                received=len(papers),
+                cursor=day.isoformat() if whole else None,
+                promised=promised if last else None,
+            )
+            if not whole:
+                raise SourceError(f"the query API promised {total} papers of {day} and gave {len(papers)}")
+            day += timedelta(days=1)
+
+    def _search(self, day: date) -> arxiv.Search:
+        categories = " OR ".join(f"cat:{category}" for category in self._categories)
+        window = f"submittedDate:[{day:%Y%m%d}0000 TO {day:%Y%m%d}2359]"
+        return arxiv.Search(
+            query=f"({categories}) AND {window}", max_results=None, sort_by=arxiv.SortCriterion.SubmittedDate
+        )
+
+
+class IdsSource:
+    """Papers by id: the catalogue's references, or what a person asks for."""
+
+    name = "api"
+
+    def __init__(self, api: QueryApi, arxiv_ids: Sequence[str]) -> None:
+        self._api = api
+        self._arxiv_ids = list(dict.fromkeys(arxiv_ids))
+
+    def parts(self) -> Sequence[str]:
+        """Return the one part."""
+        return ["ids"]
+
+    def start(self, cursor: str | None, since: date | None) -> str:
+        """Return the beginning: ids have no order to go on from."""
+        return ""
+
+    def pages(self, part: str, start: str) -> Iterator[Page]:
+        """Yield the papers in batches.
+
+        Raises:
+            SourceError: arXiv does not know some of the ids; names them.
+        """
+        missing = set(self._arxiv_ids)
+        for first in range(0, len(self._arxiv_ids), IDS_PER_REQUEST):
+            batch = self._arxiv_ids[first : first + IDS_PER_REQUEST]
+            papers, _ = self._api.fetch(arxiv.Search(id_list=batch, max_results=None))
+            missing -= {paper.arxiv_id for paper in papers}
+            yield Page(tuple(papers), received=len(papers), promised=len(self._arxiv_ids))
+        if missing:
+            raise SourceError(f"arXiv does not know {', '.join(sorted(missing)[:10])}", "check the ids")
+
+
+class SearchSource:
+    """The newest papers that answer an ad-hoc query in the API's own language."""
+
+    name = "api"
+
+    def __init__(self, api: QueryApi, query: str, limit: int) -> None:
+        self._api = api
+        self._query = query
+        self._limit = limit
+
+    def parts(self) -> Sequence[str]:
+        """Return the one part."""
+        return ["query"]
+
+    def start(self, cursor: str | None, since: date | None) -> str:
+        """Return the beginning."""
+        return ""
+
+    def pages(self, part: str, start: str) -> Iterator[Page]:
+        """Yield what the query gives, as one page."""
+        search = arxiv.Search(query=self._query, max_results=self._limit, sort_by=arxiv.SortCriterion.SubmittedDate)
+        papers, total = self._api.fetch(search)
+        yield Page(tuple(papers), received=len(papers), promised=min(total, self._limit))

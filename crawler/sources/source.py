@@ -1,0 +1,49 @@
+"""What every source has in common: it is read part by part, page by page, and says how far it was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+from db.records import Malformed, Paper
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one answer brought.
+
+    Attributes:
+        received: how many records the answer held, usable or not.
+        cursor: how far the part has been read without a gap once this page is kept, as text that sorts in reading
+            order; None leaves the cursor.
+        promised: how many records the source has said the part holds, once it has said so.
+    """
+
+    papers: tuple[Paper, ...]
+    malformed: tuple[Malformed, ...] = ()
+    received: int = 0
+    cursor: str | None = None
+    promised: int | None = None
+
+
+class Source(Protocol):
+    """A place that papers come from."""
+
+    @property
+    def name(self) -> str:
+        """Return the name that the ledger and the cursors keep it under."""
+
+    def parts(self) -> Sequence[str]:
+        """Return the parts that are read one after the other, each with a cursor of its own."""
+
+    def start(self, cursor: str | None, since: date | None) -> str:
+        """Return where reading begins: at `since` if given, else at the cursor, less the source's overlap."""
+
+    def pages(self, part: str, start: str) -> Iterator[Page]:
+        """Yield the part's pages from `start` on.
+
+        Raises:
+            SourceError: the source fails for good; what was yielded before stands.
+        """

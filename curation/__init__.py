@@ -1,0 +1,1 @@
+"""The human half: catalogue, review, evidence, export, and the command line."""

@@ -1,0 +1,5 @@
+"""`python -m curation` is `bmp`."""
+
+from curation.cli.root import main
+
+main()

@@ -1,0 +1,130 @@
+"""What every command shares: settings, database, clock, and how results are written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from db.settings import Settings, load_settings
+from db.text import clean_line
+from db.times import Clock, now_utc, require_date
+
+if TYPE_CHECKING:
+    from curation.review import Review
+    from db.store import Store
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def program_version() -> str:
+    """Return the installed version of this program."""
+    try:
+        return version("bmprinciples")
+    except PackageNotFoundError:  # run from a checkout that was not installed
+        return "unknown"
+
+
+class AppContext:
+    """The wiring of one call: built by the root command, handed to every other."""
+
+    def __init__(self, environment: Mapping[str, str], db_option: Path | None, clock: Clock = now_utc) -> None:
+        self.environment = environment
+        self.db_option = db_option
+        self.clock = clock
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Return the settings in force.
+
+        Raises:
+            SettingsError: they cannot be read.
+        """
+        return load_settings(self.environment, db=self.db_option)
+
+    def open_store(self, *, create: bool = False) -> Store:
+        """Open the database.
+
+        Raises:
+            StoreError: it cannot be opened.
+        """
+        from db.store import open_store
+
+        return open_store(self.settings.db, create=create, clock=self.clock)
+
+    def review(self, store: Store) -> Review:
+        """Return the queue in the hands of the reviewer of the settings."""
+        from curation.review import Review
+
+        return Review(store, reviewer=self.settings.reviewer, clock=self.clock)
+
+
+pass_app = click.make_pass_decorator(AppContext)
+
+
+def json_option(command: Command) -> Command:
+    """Add `--json` to a command."""
+    return click.option("--json", "as_json", is_flag=True, help="Write JSON.")(command)
+
+
+class DateType(click.ParamType[date]):
+    """A date such as 2026-11-24."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Return the date, or fail as wrong usage."""
+        if isinstance(value, date):
+            return value
+        from db.errors import UsageError
+
+        try:
+            return require_date(str(value))
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+DATE = DateType()
+
+
+def write_json(value: Any) -> None:
+    """Write a value as JSON on stdout."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def write_table(rows: Sequence[Sequence[Any]], headers: Sequence[str], *, wide: int | None = None) -> None:
+    """Write rows as a plain table on stdout, no wider than the terminal.
+
+    Args:
+        wide: the column that gives way when the terminal is narrow.
+    """
+    from tabulate import tabulate
+
+    cells = [["" if cell is None else clean_line(str(cell)) for cell in row] for row in rows]
+    if wide is not None and cells:
+        others = sum(
+            max(len(headers[column]), *(len(row[column]) for row in cells)) + 2
+            for column in range(len(headers))
+            if column != wide
+        )
+        room = max(20, shutil.get_terminal_size((100, 24)).columns - others)
+        for row in cells:
+            row[wide] = shorten(row[wide], room)
+    click.echo(tabulate(cells, headers=headers, tablefmt="simple", disable_numparse=True))
+
+
+def shorten(text: str, width: int) -> str:
+    """Return the text cut to `width` characters, with an ellipsis where something was cut."""
+    return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+
+
+def say(line: str) -> None:
+    """Say something to the person, on stderr: stdout belongs to data."""
+    click.echo(line, err=True)

@@ -1,0 +1,94 @@
+"""`bmp init` and `bmp db`: the database file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from curation.cli.context import AppContext, json_option, pass_app, say, write_json
+from db.errors import StoreError
+
+
+@click.command()
+@click.option(
+    "--catalogue", type=click.Path(path_type=Path), help="Start with this catalogue (TOML) instead of the shipped one."
+)
+@json_option
+@pass_app
+def init(app: AppContext, catalogue: Path | None, as_json: bool) -> None:
+    """Create or upgrade the database and load the catalogue; safe to repeat."""
+    from curation.catalogue import load_catalogue
+    from db.phenomena import list_phenomena, save_phenomena
+
+    phenomena = load_catalogue(catalogue)  # a catalogue that does not hold leaves no database behind
+    with app.open_store(create=True) as store:
+        with store.transaction():
+            changed = save_phenomena(store, phenomena)
+        total = len(list_phenomena(store))
+    if as_json:
+        write_json({"db": str(app.settings.db), "phenomena": total, "changed": changed})
+    say(f"{app.settings.db}: {total} phenomena, {changed} of them new or changed. Next: bmp nightly")
+
+
+@click.group()
+def db() -> None:
+    """The database file: path, check, backup, restore."""
+
+
+@db.command()
+@pass_app
+def path(app: AppContext) -> None:
+    """Print where the database is."""
+    click.echo(str(app.settings.db))
+
+
+@db.command()
+@json_option
+@pass_app
+def check(app: AppContext, as_json: bool) -> None:
+    """Check that the file is sound.
+
+    Exit code 1 if it is not.
+    """
+    from db.store import check as check_store
+
+    with app.open_store() as store:
+        faults = check_store(store)
+    if as_json:
+        write_json({"db": str(app.settings.db), "ok": not faults, "faults": faults})
+    elif not faults:
+        click.echo("ok")
+    if faults:
+        raise StoreError(
+            f"{app.settings.db} is damaged: {faults[0]} ({len(faults)} in all)", "`bmp db restore` takes a backup"
+        )
+
+
+@db.command()
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@pass_app
+def backup(app: AppContext, target: Path | None) -> None:
+    """Write a checked copy to TARGET, or to a dated file in the folder `backups`, and print its path.
+
+    Safe while a night or a review is running.
+    """
+    from db.store import backup as backup_store
+    from db.store import backup_path
+
+    with app.open_store() as store:
+        place = target or backup_path(app.settings.db, app.clock)
+        backup_store(store, place)
+    click.echo(str(place))
+
+
+@db.command()
+@click.argument("source", type=click.Path(path_type=Path, dir_okay=False))
+@pass_app
+def restore(app: AppContext, source: Path) -> None:
+    """Put the backup SOURCE in the database's place; the present state is kept in the folder `backups` first."""
+    from db.store import restore as restore_store
+
+    kept = restore_store(app.settings.db, source, clock=app.clock)
+    app.open_store().close()  # an older backup is brought up to date at once
+    say(f"Restored {app.settings.db} from {source}." + (f" The state before is in {kept}." if kept else ""))

@@ -1,0 +1,228 @@
+"""`bmp queue`: the review queue for scripts."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+
+from curation.cli.context import DATE, AppContext, json_option, pass_app, say, write_json, write_table
+from db.errors import UsageError
+from db.records import Stance, Status, Verdict
+from db.text import require_arxiv_id
+
+_PUBLISHED = (
+    "id", "arxiv_id", "version", "title", "phenomenon", "score", "sentence", "status", "stance", "published", "url",
+    "withdrawn", "note", "until", "reviewer", "decided_at",
+)  # fmt: skip
+
+
+@click.group()
+def queue() -> None:
+    """The review queue for scripts: list, show, decide, undo, import, export, stats."""
+
+
+@queue.command("list")
+@click.option("--phenomenon", metavar="CODE", help="Only candidates for this phenomenon.")
+@click.option("--status", type=click.Choice([status.value for status in Status]), help="Only those that stand so.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many.")
+@json_option
+@pass_app
+def list_command(app: AppContext, phenomenon: str | None, status: str | None, limit: int | None, as_json: bool) -> None:
+    """List candidates, best first; those that wait (pending and re-opened) unless --status says otherwise."""
+    from db.candidates import WAITING
+
+    statuses = WAITING if status is None else (Status(status),)
+    with app.open_store() as store:
+        rows = app.review(store).waiting(phenomenon=phenomenon, statuses=statuses, limit=limit)
+    if as_json:
+        write_json([{name: row[name] for name in _PUBLISHED} for row in rows])
+        return
+    headers = ("id", "score", "phenomenon", "arXiv", "status", "title")
+    write_table([_line(row) for row in rows], headers, wide=len(headers) - 1)
+
+
+def _line(row: dict[str, Any]) -> tuple[Any, ...]:
+    score = "" if row["score"] is None else f"{row['score']:.2f}"
+    status = f"{row['status']} ({row['stance']})" if row["stance"] else row["status"]
+    title = ("[withdrawn] " if row["withdrawn"] else "") + row["title"]
+    return row["id"], score, row["phenomenon"], f"{row['arxiv_id']}v{row['version']}", status, title
+
+
+@queue.command()
+@click.argument("candidate_id", metavar="ID", type=int)
+@json_option
+@pass_app
+def show(app: AppContext, candidate_id: int, as_json: bool) -> None:
+    """Show one candidate: abstract, claim, reasons and history."""
+    with app.open_store() as store:
+        row = app.review(store).show(candidate_id)
+    if as_json:
+        write_json(row)
+        return
+    _write_candidate(row)
+
+
+def _write_candidate(row: dict[str, Any]) -> None:
+    click.echo(
+        f"{row['title']}\n{', '.join(row['authors'])}\n{row['url']}  {row['published']}  {' '.join(row['categories'])}"
+    )
+    if row["withdrawn"]:
+        click.echo("This paper is WITHDRAWN.")
+    click.echo(f"\n{row['abstract']}\n\n{row['phenomenon']}  {row['phenomenon_title']}\n{row['claim']}")
+    if row["sentence"]:
+        click.echo(f"\nSentence: {row['sentence']}")
+    click.echo(f"Reasons: {'; '.join(row['reasons'])}")
+    click.echo(f"Status: {row['status']}{f' ({stance})' if (stance := row['stance']) else ''}")
+    for event in row["history"]:
+        details = [event[name] for name in ("stance", "until", "note") if event[name]]
+        click.echo(f"  {event['decided_at']} {event['reviewer']}: {event['kind']} {'; '.join(details)}".rstrip())
+
+
+@queue.command()
+@click.argument("words", nargs=-1, required=True, metavar="[ID] accept|reject|maybe|snooze")
+@click.option(
+    "--paper", metavar="ARXIV_ID", help="Decide on this paper, queued or not, instead of on a candidate's ID."
+)
+@click.option("--phenomenon", metavar="CODE", help="The phenomenon that --paper is decided for.")
+@click.option(
+    "--stance",
+    type=click.Choice([stance.value for stance in Stance]),
+    help="How it bears on the claim (accept; default: supports).",
+)
+@click.option("--note", metavar="T", help="Why.")
+@click.option("--until", type=DATE, help="The day a snoozed candidate comes back.")
+@json_option
+@pass_app
+def decide(
+    app: AppContext,
+    words: tuple[str, ...],
+    paper: str | None,
+    phenomenon: str | None,
+    stance: str | None,
+    note: str | None,
+    until: date | None,
+    as_json: bool,
+) -> None:
+    """Decide a candidate by ID, or a paper for a phenomenon whether it was queued or not.
+
+    \b
+    bmp queue decide 12 accept --stance contradicts
+    bmp queue decide --paper 2001.08361 --phenomenon H1.1 accept
+    """
+    candidate_id, verdict = _parse_words(words, paper, phenomenon)
+    decision = _decision(verdict, stance, note, until)
+    with app.open_store() as store:
+        review = app.review(store)
+        if candidate_id is not None:
+            row = review.decide(candidate_id, decision)
+        else:
+            assert paper is not None and phenomenon is not None  # _parse_words saw to it
+            row = review.decide_paper(require_arxiv_id(paper), phenomenon, decision)
+    _answer(row, as_json)
+
+
+def _parse_words(words: tuple[str, ...], paper: str | None, phenomenon: str | None) -> tuple[int | None, Verdict]:
+    """Return the candidate's id (None where a paper is named) and the verdict."""
+    verdicts = [verdict.value for verdict in Verdict]
+    if words[-1] not in verdicts:
+        raise UsageError(f"'{words[-1][:40]}' is not a decision", f"say one of {', '.join(verdicts)}")
+    verdict = Verdict(words[-1])
+    if (paper is None) != (phenomenon is None):
+        raise UsageError("--paper and --phenomenon go together", "or name a candidate's ID")
+    if paper is not None:
+        if len(words) != 1:
+            raise UsageError("say either an ID or --paper and --phenomenon", "not both")
+        return None, verdict
+    if len(words) != 2 or not words[0].isdecimal():
+        raise UsageError("say one candidate's ID and one decision", "`bmp queue list` shows the ids")
+    return int(words[0]), verdict
+
+
+def _decision(verdict: Verdict, stance: str | None, note: str | None, until: date | None) -> Any:
+    from curation.review import Decision
+
+    if stance is not None and verdict is not Verdict.ACCEPT:
+        raise UsageError(f"a stance does not go with {verdict.value}", "only with accept")
+    if (until is not None) != (verdict is Verdict.SNOOZE):
+        raise UsageError("snooze needs --until, and nothing else takes it", "say snooze --until 2026-12-31")
+    chosen = Stance(stance or "supports") if verdict is Verdict.ACCEPT else None
+    return Decision(verdict, chosen, note, until)
+
+
+@queue.command()
+@click.argument("candidate_id", metavar="[ID]", type=int, required=False)
+@json_option
+@pass_app
+def undo(app: AppContext, candidate_id: int | None, as_json: bool) -> None:
+    """Take back the decision in force on a candidate, or your newest one; both stay in the history."""
+    with app.open_store() as store:
+        row = app.review(store).undo(candidate_id)
+    _answer(row, as_json)
+
+
+def _answer(row: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        write_json(row)
+    else:
+        stance = f" ({row['stance']})" if row["stance"] else ""
+        click.echo(f"{row['id']}: {row['arxiv_id']} for {row['phenomenon']} is {row['status']}{stance}")
+
+
+@queue.command()
+@json_option
+@pass_app
+def stats(app: AppContext, as_json: bool) -> None:
+    """Count candidates by phenomenon and state."""
+    with app.open_store() as store:
+        counted = app.review(store).counts()
+    table: dict[str, dict[str, int]] = {}
+    for row in counted:
+        table.setdefault(row["phenomenon"], {status.value: 0 for status in Status})[row["status"]] = row["count"]
+    total = {status.value: sum(row[status.value] for row in table.values()) for status in Status}
+    if as_json:
+        write_json({"total": total, "phenomena": table})
+        return
+    rows = [(code, *row.values()) for code, row in table.items()]
+    write_table([*rows, ("all", *total.values())], ("phenomenon", *total))
+
+
+@queue.command("import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@json_option
+@pass_app
+def import_command(app: AppContext, file: Path, as_json: bool) -> None:
+    """Append the decisions of a CSV file: phenomenon,arxiv_id,decision,stance,note,reviewer,decided_at.
+
+    All lines or none; a decision that is there already is left out, so that a file can be imported twice.
+    """
+    from curation.decisions_file import import_decisions
+
+    try:
+        content = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {file}: {error}", "name a CSV file in UTF-8") from error
+    with app.open_store() as store:
+        added, known = import_decisions(store, content, name=file.name, reviewer=app.settings.reviewer, clock=app.clock)
+    if as_json:
+        write_json({"added": added, "known": known})
+    say(f"{added} decisions added, {known} were there already.")
+
+
+@queue.command("export")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@pass_app
+def export_command(app: AppContext, file: Path) -> None:
+    """Write the decisions in force to a CSV file, or to stdout if FILE is -."""
+    from curation.decisions_file import render_decisions
+    from curation.export.write import write_file
+
+    with app.open_store() as store:
+        content = render_decisions(store).encode("utf-8")
+    if str(file) == "-":
+        click.get_binary_stream("stdout").write(content)
+        return
+    write_file(file, content)
+    say(f"Wrote {file}.")

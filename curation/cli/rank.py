@@ -1,0 +1,87 @@
+"""`bmp rank`: the ranker at work on any phenomenon or claim."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import TYPE_CHECKING
+
+import click
+
+from curation.cli.context import DATE, AppContext, json_option, pass_app, say, write_json, write_table
+from db.errors import UsageError
+from db.text import clean_line
+
+if TYPE_CHECKING:
+    from crawler.rank import Ranking
+
+DEFAULT_LIMIT = 20
+
+
+@click.command()
+@click.option("--phenomenon", metavar="CODE", help="Rank for this phenomenon of the catalogue.")
+@click.option("--claim", metavar="TEXT", help="Rank for this claim in words.")
+@click.option("--since", type=DATE, help="Only papers first published on this day or later.")
+@click.option(
+    "--limit",
+    type=click.IntRange(0),
+    help=f"At most so many, 0 for all; {DEFAULT_LIMIT} unless the format is trec, which lists all.",
+)
+@click.option(
+    "--format", "format_name", type=click.Choice(["table", "json", "trec"]), default="table", show_default=True
+)
+@json_option
+@pass_app
+def rank(
+    app: AppContext,
+    phenomenon: str | None,
+    claim: str | None,
+    since: date | None,
+    limit: int | None,
+    format_name: str,
+    as_json: bool,
+) -> None:
+    """Rank the stored papers for a phenomenon or for a claim in words, best first.
+
+    The trec format is a run file: topic, Q0, paper, rank, score, tag.
+    """
+    if (phenomenon is None) == (claim is None):
+        raise UsageError("say what to rank for", "either --phenomenon CODE or --claim TEXT")
+    if claim is not None and not clean_line(claim):
+        raise UsageError("the claim is empty", 'write it in words, such as --claim "Loss is a power law of compute"')
+    format_name = "json" if as_json else format_name
+    if limit is None and format_name != "trec":
+        limit = DEFAULT_LIMIT
+    ranking = _rank(app, phenomenon, claim, since, limit or None)
+    if ranking.without_vector:
+        say(f"{ranking.without_vector} papers have no vector yet and are left out; the next night embeds them.")
+    _write(ranking, phenomenon or "claim", format_name)
+
+
+def _rank(app: AppContext, phenomenon: str | None, claim: str | None, since: date | None, limit: int | None) -> Ranking:
+    from crawler.ranking.ranker import Claim
+
+    from crawler.rank import rank_papers
+    from curation.cli.wiring import make_embedder
+    from db.phenomena import find_phenomenon
+
+    with app.open_store() as store:
+        if phenomenon is not None:
+            asked = Claim.of(find_phenomenon(store, phenomenon))
+        else:
+            text = clean_line(claim or "")
+            asked = Claim("claim", text, text)
+        return rank_papers(store, make_embedder(app)(store), asked, since=since, limit=limit)
+
+
+def _write(ranking: Ranking, topic: str, format_name: str) -> None:
+    papers = ranking.papers
+    if format_name == "json":
+        write_json([{"arxiv_id": p.arxiv_id, "version": p.version, "title": p.title, "score": p.score} for p in papers])
+    elif format_name == "trec":
+        tag = re.sub(r"[^\w.-]", "-", f"bmp-{ranking.ranker_version}")
+        for number, paper in enumerate(papers, 1):
+            click.echo(f"{topic} Q0 {paper.arxiv_id} {number} {paper.score:.6f} {tag}")
+    else:
+        rows = [(f"{p.score:.3f}", f"{p.arxiv_id}v{p.version}", p.title) for p in papers]
+        write_table(rows, ("score", "arXiv", "title"), wide=2)

@@ -1,0 +1,152 @@
+"""Puts a run together from the settings: client, source, model, signals, progress. The only place that does."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from crawler.control import Stop
+from curation.cli.context import AppContext, program_version, say
+from curation.cli.progress import ProgressDisplay
+
+if TYPE_CHECKING:
+    from crawler.embed import Embedder
+    from crawler.nightly import Night, Outcome
+    from crawler.sources.http import PoliteClient
+    from crawler.sources.query import QueryApi
+    from crawler.sources.source import Source
+    from db.settings import Settings
+    from db.store import Store
+
+
+@contextmanager
+def stopping_on_signals() -> Iterator[Stop]:
+    """Give a stop that SIGINT and SIGTERM ask for, and put the old handlers back."""
+    stop = Stop()
+    previous = {number: signal.signal(number, stop.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def polite_client(settings: Settings, stop: Stop) -> Iterator[PoliteClient]:
+    """Give an HTTP client at the pace of the settings."""
+    from crawler.sources.http import Pace, PoliteClient, user_agent
+
+    pace = Pace(settings.arxiv_delay_seconds, settings.arxiv_max_wait_seconds, settings.arxiv_read_timeout_seconds)
+    client = PoliteClient(pace, user_agent=user_agent(program_version(), settings.contact), stop=stop)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def nightly_source(app: AppContext, name: str, client: PoliteClient, categories: Sequence[str]) -> Source:
+    """Return the source of a night: `oai` or `api`.
+
+    Raises:
+        UsageError: a category is none of arXiv's.
+    """
+    from crawler.sources.oai import OaiSource, group_sets
+
+    sets = group_sets(categories)
+    days = app.settings.first_night_days
+    if name == "oai":
+        return OaiSource(client, app.settings.arxiv_oai_url, sets, clock=app.clock, first_night_days=days)
+    from crawler.sources.query import ApiDaysSource
+
+    return ApiDaysSource(query_api(app, client), categories, clock=app.clock, first_night_days=days)
+
+
+def query_api(app: AppContext, client: PoliteClient) -> QueryApi:
+    """Return the query API at the address of the settings."""
+    from crawler.sources.query import QueryApi
+
+    return QueryApi(client, app.settings.arxiv_api_url)
+
+
+def make_embedder(app: AppContext) -> Callable[[Store], Embedder]:
+    """Return what finds the model of the settings; the model itself is loaded when the first text needs it."""
+
+    def make(store: Store) -> Embedder:
+        from crawler.embed import SentenceTransformerEmbedder, find_model
+        from db.vectors import list_models
+
+        return SentenceTransformerEmbedder(find_model(app.settings.model, app.environment), list_models(store))
+
+    return make
+
+
+def queue_threshold(settings: Settings) -> float:
+    """Return the score from which a match is queued."""
+    from crawler.ranking.ranker import DEFAULT_THRESHOLD
+
+    return DEFAULT_THRESHOLD if settings.queue_threshold is None else settings.queue_threshold
+
+
+def make_night(
+    app: AppContext,
+    store: Store,
+    source: Source,
+    stop: Stop,
+    *,
+    kind: str,
+    categories: Sequence[str],
+    since: date | None = None,
+) -> Night:
+    """Return a run with everything it works with."""
+    from crawler.control import no_progress
+    from crawler.nightly import Night
+
+    return Night(
+        store=store,
+        kind=kind,
+        source=source,
+        make_embedder=make_embedder(app),
+        categories=tuple(categories),
+        threshold=queue_threshold(app.settings),
+        program_version=program_version(),
+        clock=app.clock,
+        stop=stop,
+        progress=no_progress,
+        since=since,
+    )
+
+
+def run_locked(app: AppContext, night: Night) -> Outcome:
+    """Run under the night's lock, showing progress.
+
+    Raises:
+        BusyError: another run is at work on the database.
+    """
+    from crawler.nightly import run_night
+    from db.store import night_lock
+
+    with night_lock(app.settings.db), ProgressDisplay(sys.stderr) as display:
+        return run_night(replace(night, progress=display))
+
+
+def exit_code(outcome: Outcome) -> int:
+    """Return the exit code of a run: 0 whole, 3 partial, 1 failed, 130 interrupted."""
+    if outcome.interrupted:
+        return 130
+    return {"complete": 0, "quiet": 0, "partial": 3, "failed": 1}[outcome.run["status"]]
+
+
+def tell_outcome(run: dict[str, Any]) -> None:
+    """Say in a line or two what a run did."""
+    took = f"{run['seconds']['total']:.1f} s"
+    say(
+        f"Run {run['run_id']} {run['status']} in {took}: {run['received']} records received, {run['new']} new papers,"
+        f" {run['changed']} changed, {run['withdrawn']} withdrawn; {run['queued']} candidates queued."
+    )
+    if run["error"]:
+        say(f"Error: {run['error']}")

@@ -1,0 +1,157 @@
+"""The review as a service: what waits, what a decision does, what can be taken back. It knows no screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+
+from db.candidates import (
+    WAITING,
+    add_candidate,
+    count_by_status,
+    find_candidate,
+    find_candidate_id,
+    list_candidates,
+)
+from db.decisions import append_undo, append_verdict, list_decisions, newest_undoable
+from db.errors import DecisionError
+from db.papers import find_known_ids
+from db.phenomena import find_phenomenon
+from db.records import Stance, Status, Verdict
+from db.store import Row, Store
+from db.text import clean_line, clean_paragraphs
+from db.times import Clock, to_text
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided: the verdict, and what goes with it."""
+
+    verdict: Verdict
+    stance: Stance | None = None
+    note: str | None = None
+    until: date | None = None
+
+
+class Review:
+    """The queue in the hands of one reviewer. Every decision is on disk when its method returns."""
+
+    def __init__(self, store: Store, *, reviewer: str, clock: Clock) -> None:
+        self._store = store
+        self._reviewer = clean_line(reviewer)[:100] or "reviewer"
+        self._clock = clock
+
+    @property
+    def reviewer(self) -> str:
+        """Return whose decisions these are."""
+        return self._reviewer
+
+    def waiting(
+        self,
+        *,
+        phenomenon: str | None = None,
+        statuses: Sequence[Status] = WAITING,
+        limit: int | None = None,
+    ) -> list[Row]:
+        """Return candidates, best first; the waiting ones by default.
+
+        Raises:
+            UsageError: there is no such phenomenon.
+        """
+        if phenomenon is not None:
+            find_phenomenon(self._store, phenomenon)
+        return list_candidates(self._store, today=self._today(), phenomenon=phenomenon, statuses=statuses, limit=limit)
+
+    def show(self, candidate_id: int) -> Row:
+        """Return one candidate with abstract, authors, claim, reasons and history.
+
+        Raises:
+            DecisionError: there is none of that id.
+        """
+        row = find_candidate(self._store, candidate_id, today=self._today())
+        if row is None:
+            raise DecisionError(f"there is no candidate {candidate_id}", "`bmp queue list` shows the ids")
+        row["reasons"] = _reasons(row)
+        row["criteria"] = asdict(find_phenomenon(self._store, row["phenomenon"]).criteria)
+        row["history"] = [_event(event) for event in list_decisions(self._store, candidate_id)]
+        return row
+
+    def decide(self, candidate_id: int, decision: Decision) -> Row:
+        """Decide a candidate and return it as it stands then.
+
+        A later decision takes the place of an earlier one; both stay in the history.
+
+        Raises:
+            DecisionError: there is no such candidate, or stance or date do not fit the verdict.
+        """
+        with self._store.transaction():
+            self._append(candidate_id, decision)
+        return self.show(candidate_id)
+
+    def decide_paper(self, arxiv_id: str, phenomenon: str, decision: Decision) -> Row:
+        """Decide on a paper that need not have been queued, and return the candidate.
+
+        Raises:
+            UsageError: there is no such phenomenon.
+            DecisionError: the paper is not in the database, or the decision does not fit.
+        """
+        find_phenomenon(self._store, phenomenon)
+        if not find_known_ids(self._store, [arxiv_id]):
+            raise DecisionError(f"paper {arxiv_id} is not in the database", f"bring it in with `bmp fetch {arxiv_id}`")
+        with self._store.transaction():
+            add_candidate(self._store, arxiv_id, phenomenon, now=to_text(self._clock()))
+            candidate_id = find_candidate_id(self._store, arxiv_id, phenomenon)
+            assert candidate_id is not None  # it was just added
+            self._append(candidate_id, decision)
+        return self.show(candidate_id)
+
+    def undo(self, candidate_id: int | None = None) -> Row:
+        """Take back the decision in force on a candidate, or this reviewer's newest one; return the candidate.
+
+        Raises:
+            DecisionError: there is nothing to take back.
+        """
+        with self._store.transaction():
+            found = candidate_id if candidate_id is not None else newest_undoable(self._store, self._reviewer)
+            if found is None:
+                raise DecisionError(f"{self._reviewer} has no decision to undo")
+            append_undo(self._store, found, reviewer=self._reviewer, now=to_text(self._clock()))
+        return self.show(found)
+
+    def counts(self) -> list[Row]:
+        """Return how many candidates stand how, for each phenomenon that has any."""
+        return count_by_status(self._store, today=self._today())
+
+    def _append(self, candidate_id: int, decision: Decision) -> None:
+        if decision.until is not None and decision.until <= self._today():
+            raise DecisionError(f"{decision.until} is not in the future", "snooze until a later day")
+        append_verdict(
+            self._store,
+            candidate_id,
+            decision.verdict,
+            reviewer=self._reviewer,
+            now=to_text(self._clock()),
+            stance=decision.stance,
+            note=clean_paragraphs(decision.note) if decision.note else None,
+            until=decision.until,
+        )
+
+    def _today(self) -> date:
+        return self._clock().date()
+
+
+def _reasons(row: Row) -> list[str]:
+    """Say in words why the candidate was queued."""
+    if row["score"] is None:
+        return ["brought in by hand"]
+    return [f"scored {row['score']:.2f} for {row['phenomenon']} by ranker {row['ranker_version']}"]
+
+
+def _event(row: Row) -> Row:
+    """Return a decision as it is published: what, by whom, when, on what."""
+    names = (
+        "decision_id", "kind", "stance", "note", "until", "undoes",
+        "reviewer", "decided_at", "score", "ranker_version", "catalogue_version", "sentence",
+    )  # fmt: skip
+    return {name: row[name] for name in names}

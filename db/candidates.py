@@ -1,0 +1,132 @@
+"""The queue: which pairs of paper and phenomenon wait for a person, and how each stands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date
+
+from db.decisions import EFFECTIVE_DECISIONS, STATUS
+from db.records import Status
+from db.store import Row, Store
+
+WAITING = (Status.REOPENED, Status.PENDING)
+
+_CANDIDATES = f"""
+    SELECT c.candidate_id AS id, c.arxiv_id, r.version, r.title, c.phenomenon_code AS phenomenon,
+        h.title AS phenomenon_title, round(m.score, 6) AS score,
+        substr(mr.abstract, m.sentence_start + 1, m.sentence_end - m.sentence_start) AS sentence,
+        {STATUS} AS status, d.stance, p.published_at, p.withdrawn, d.note, d.until, d.reviewer, d.decided_at,
+        c.queued_at, c.run_id
+    FROM candidates c
+    JOIN papers p ON p.arxiv_id = c.arxiv_id
+    JOIN revisions r ON r.revision_id = p.revision_id
+    JOIN phenomena h ON h.code = c.phenomenon_code
+    LEFT JOIN matches m ON m.match_id = c.match_id
+    LEFT JOIN revisions mr ON mr.revision_id = m.revision_id
+    LEFT JOIN ({EFFECTIVE_DECISIONS}) e ON e.candidate_id = c.candidate_id
+    LEFT JOIN decisions d ON d.decision_id = e.decision_id
+"""
+
+# Re-opened candidates come first: something that was published has changed.
+_BEST_FIRST = "ORDER BY status = 'reopened' DESC, score DESC, id"
+
+
+def list_candidates(
+    store: Store,
+    *,
+    today: date,
+    phenomenon: str | None = None,
+    statuses: Sequence[Status] = WAITING,
+    limit: int | None = None,
+) -> list[Row]:
+    """Return candidates, best first; re-opened ones before all others.
+
+    Args:
+        today: the day that snoozed candidates are judged by.
+        phenomenon: only those of this code.
+        statuses: only those that stand so; the waiting ones by default.
+    """
+    rows = store.rows(
+        f"SELECT * FROM ({_CANDIDATES}) WHERE status IN (SELECT value FROM json_each(:statuses))"
+        f" AND (:phenomenon IS NULL OR phenomenon = :phenomenon) {_BEST_FIRST} LIMIT :limit",
+        {
+            "today": today.isoformat(),
+            "statuses": json.dumps([status.value for status in statuses]),
+            "phenomenon": phenomenon,
+            "limit": -1 if limit is None else limit,
+        },
+    )
+    return [_finish(row) for row in rows]
+
+
+def find_candidate(store: Store, candidate_id: int, *, today: date) -> Row | None:
+    """Return one candidate with its abstract, authors, categories, claim and the sentence's span; or None."""
+    row = store.row(
+        "SELECT q.*, r.abstract, p.authors, p.categories, p.comments, p.journal_ref, p.doi, h.statement AS claim,"
+        " CASE WHEN m.revision_id = p.revision_id THEN m.sentence_start END AS sentence_start,"
+        " CASE WHEN m.revision_id = p.revision_id THEN m.sentence_end END AS sentence_end,"
+        " g.ranker_version FROM"
+        f" ({_CANDIDATES} WHERE c.candidate_id = :id) q JOIN candidates c ON c.candidate_id = q.id"
+        " JOIN papers p ON p.arxiv_id = q.arxiv_id JOIN revisions r ON r.revision_id = p.revision_id"
+        " JOIN phenomena h ON h.code = q.phenomenon LEFT JOIN matches m ON m.match_id = c.match_id"
+        " LEFT JOIN rankings g ON g.ranking_id = m.ranking_id",
+        {"id": candidate_id, "today": today.isoformat()},
+    )
+    if row is None:
+        return None
+    row["authors"] = json.loads(row["authors"])
+    row["categories"] = row["categories"].split()
+    return _finish(row)
+
+
+def _finish(row: Row) -> Row:
+    row["published"] = row.pop("published_at")[:10]
+    row["withdrawn"] = bool(row["withdrawn"])
+    row["url"] = f"https://arxiv.org/abs/{row['arxiv_id']}v{row['version']}"
+    return row
+
+
+def find_candidate_id(store: Store, arxiv_id: str, phenomenon: str) -> int | None:
+    """Return the id of the candidate for this paper and phenomenon, or None."""
+    found = store.value(
+        "SELECT candidate_id FROM candidates WHERE (arxiv_id, phenomenon_code) = (?, ?)", (arxiv_id, phenomenon)
+    )
+    return None if found is None else int(found)
+
+
+def add_candidate(
+    store: Store,
+    arxiv_id: str,
+    phenomenon: str,
+    *,
+    now: str,
+    match_id: int | None = None,
+    run_id: int | None = None,
+) -> bool:
+    """Queue a pair, or give the queued pair its newer match; tell whether it is new. Runs inside a transaction."""
+    known = find_candidate_id(store, arxiv_id, phenomenon)
+    if known is None:
+        store.insert(
+            "candidates",
+            {
+                "arxiv_id": arxiv_id,
+                "phenomenon_code": phenomenon,
+                "match_id": match_id,
+                "run_id": run_id,
+                "queued_at": now,
+            },
+        )
+        return True
+    if match_id is not None:
+        store.connection.execute("UPDATE candidates SET match_id = ? WHERE candidate_id = ?", (match_id, known))
+    return False
+
+
+def count_by_status(store: Store, *, today: date) -> list[Row]:
+    """Return rows of `phenomenon`, `status`, `count`, in the catalogue's order."""
+    return store.rows(
+        f"SELECT phenomenon, status, count(*) AS count FROM ({_CANDIDATES})"
+        " JOIN phenomena ON code = phenomenon GROUP BY phenomenon, status ORDER BY position, code, status",
+        {"today": today.isoformat()},
+    )

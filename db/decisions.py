@@ -1,0 +1,134 @@
+"""Decisions: an append-only log, from which the state of every candidate is derived."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from db.errors import DecisionError
+from db.phenomena import catalogue_version, list_phenomena
+from db.records import Stance, Verdict
+from db.store import Row, Store
+
+SYSTEM_REVIEWER = "bmp"
+
+# The decision in force on a candidate: the newest one that is neither an undo nor undone.
+EFFECTIVE_DECISIONS = """
+    SELECT candidate_id, max(decision_id) AS decision_id FROM decisions AS d
+    WHERE kind <> 'undo' AND NOT EXISTS (SELECT 1 FROM decisions AS u WHERE u.undoes = d.decision_id)
+    GROUP BY candidate_id
+"""
+
+# The state that the decision in force (joined as `d`) implies on the day `:today`.
+STATUS = """
+    CASE d.kind WHEN 'accept' THEN 'accepted' WHEN 'reject' THEN 'rejected' WHEN 'maybe' THEN 'maybe'
+    WHEN 'snooze' THEN CASE WHEN d.until > :today THEN 'snoozed' ELSE 'pending' END
+    WHEN 'reopen' THEN 'reopened' ELSE 'pending' END
+"""
+
+
+def append_verdict(
+    store: Store,
+    candidate_id: int,
+    verdict: Verdict,
+    *,
+    reviewer: str,
+    now: str,
+    stance: Stance | None = None,
+    note: str | None = None,
+    until: date | None = None,
+) -> int:
+    """Append a person's decision and return its id. Runs inside a transaction.
+
+    Args:
+        stance: how the paper bears on the claim; with `accept` only, which needs one.
+        until: the day the candidate comes back; with `snooze` only, which needs one.
+        now: the moment of the decision, as text.
+
+    Raises:
+        DecisionError: the candidate is not there, or stance or date do not go with the verdict.
+    """
+    if (verdict is Verdict.ACCEPT) != (stance is not None):
+        raise DecisionError(
+            "a stance goes with accept, and only with it", "supports, contradicts, qualifies or mentions"
+        )
+    if (verdict is Verdict.SNOOZE) != (until is not None):
+        raise DecisionError("a date goes with snooze, and only with it", "say --until 2026-12-31")
+    return _append(
+        store,
+        candidate_id,
+        {
+            "kind": verdict.value,
+            "stance": stance.value if stance else None,
+            "note": note or None,
+            "until": until.isoformat() if until else None,
+            "reviewer": reviewer,
+            "decided_at": now,
+        },
+    )
+
+
+def append_undo(store: Store, candidate_id: int, *, reviewer: str, now: str) -> int:
+    """Take back the decision in force on a candidate and return the undo's id. Runs inside a transaction.
+
+    Raises:
+        DecisionError: there is nothing to undo, or the newest event is a re-opening, which wants a new decision.
+    """
+    newest = find_effective(store, candidate_id)
+    if newest is None:
+        raise DecisionError(f"candidate {candidate_id} has no decision to undo", "`bmp queue show` tells its history")
+    if newest["kind"] == "reopen":
+        raise DecisionError(
+            f"candidate {candidate_id} was re-opened since ({newest['note']})", "decide it anew instead of undoing"
+        )
+    undo = {"kind": "undo", "undoes": newest["decision_id"], "reviewer": reviewer, "decided_at": now}
+    return _append(store, candidate_id, undo)
+
+
+def reopen_accepted(store: Store, arxiv_id: str, reason: str, *, now: str) -> int:
+    """Re-open the accepted candidates of a paper and return how many. Runs inside a transaction."""
+    accepted = store.rows(
+        f"SELECT c.candidate_id FROM candidates c JOIN ({EFFECTIVE_DECISIONS}) e USING (candidate_id)"
+        " JOIN decisions d ON d.decision_id = e.decision_id WHERE c.arxiv_id = ? AND d.kind = 'accept'",
+        (arxiv_id,),
+    )
+    for row in accepted:
+        event = {"kind": "reopen", "note": reason, "reviewer": SYSTEM_REVIEWER, "decided_at": now}
+        _append(store, row["candidate_id"], event)
+    return len(accepted)
+
+
+def _append(store: Store, candidate_id: int, event: Row) -> int:
+    seen = store.row(
+        "SELECT p.revision_id, m.score, g.ranker_version, substr(r.abstract, m.sentence_start + 1,"
+        " m.sentence_end - m.sentence_start) AS sentence FROM candidates c JOIN papers p USING (arxiv_id)"
+        " LEFT JOIN matches m ON m.match_id = c.match_id LEFT JOIN revisions r ON r.revision_id = m.revision_id"
+        " LEFT JOIN rankings g ON g.ranking_id = m.ranking_id WHERE c.candidate_id = ?",
+        (candidate_id,),
+    )
+    if seen is None:
+        raise DecisionError(f"there is no candidate {candidate_id}", "`bmp queue list` shows the ids")
+    version = catalogue_version(list_phenomena(store))
+    return store.insert("decisions", {"candidate_id": candidate_id, "catalogue_version": version, **seen, **event})
+
+
+def find_effective(store: Store, candidate_id: int) -> Row | None:
+    """Return the decision in force on a candidate, or None."""
+    return store.row(
+        f"SELECT d.* FROM ({EFFECTIVE_DECISIONS}) e JOIN decisions d USING (decision_id) WHERE d.candidate_id = ?",
+        (candidate_id,),
+    )
+
+
+def list_decisions(store: Store, candidate_id: int) -> list[Row]:
+    """Return a candidate's whole history, oldest first."""
+    return store.rows("SELECT * FROM decisions WHERE candidate_id = ? ORDER BY decision_id", (candidate_id,))
+
+
+def newest_undoable(store: Store, reviewer: str) -> int | None:
+    """Return the candidate of the newest decision by this reviewer that is still in force, or None."""
+    found = store.value(
+        f"SELECT d.candidate_id FROM ({EFFECTIVE_DECISIONS}) e JOIN decisions d USING (decision_id)"
+        " WHERE d.reviewer = ? AND d.kind <> 'reopen' ORDER BY d.decision_id DESC LIMIT 1",
+        (reviewer,),
+    )
+    return None if found is None else int(found)

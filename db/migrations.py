@@ -1,0 +1,189 @@
+"""The schema, step by step. A step that has shipped is never edited, renamed or moved; it imports nothing of ours."""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("bmprinciples")
+
+
+def step_names() -> list[str]:
+    """Return the names of all steps this program knows, in order."""
+    return [step.name for step in migrations._migrations]  # the library has no public list
+
+
+@migrations()
+def m0001_first_schema(db: Database) -> None:
+    """Papers and revisions, vectors, catalogue, matches, queue, decisions, ledger."""
+    for statement in _FIRST_SCHEMA.split(";;"):
+        if statement.strip():
+            db.execute(statement)
+
+
+_FIRST_SCHEMA = """
+CREATE TABLE runs (
+    run_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL CHECK (kind IN ('nightly', 'backfill', 'fetch', 'demo')),
+    status TEXT NOT NULL CHECK (status IN ('running', 'complete', 'quiet', 'partial', 'failed')),
+    source TEXT NOT NULL,
+    categories TEXT NOT NULL,
+    since TEXT,
+    started_at TEXT NOT NULL,
+    finished_at TEXT,
+    promised INTEGER,
+    received INTEGER NOT NULL DEFAULT 0,
+    new INTEGER NOT NULL DEFAULT 0,
+    changed INTEGER NOT NULL DEFAULT 0,
+    withdrawn INTEGER NOT NULL DEFAULT 0,
+    malformed INTEGER NOT NULL DEFAULT 0,
+    embedded INTEGER NOT NULL DEFAULT 0,
+    matched INTEGER NOT NULL DEFAULT 0,
+    queued INTEGER NOT NULL DEFAULT 0,
+    harvest_seconds REAL NOT NULL DEFAULT 0,
+    embed_seconds REAL NOT NULL DEFAULT 0,
+    match_seconds REAL NOT NULL DEFAULT 0,
+    program_version TEXT NOT NULL,
+    model TEXT,
+    ranker_version TEXT,
+    error TEXT
+) STRICT;;
+
+CREATE TABLE cursors (
+    source TEXT NOT NULL,
+    part TEXT NOT NULL,
+    position TEXT NOT NULL,
+    run_id INTEGER NOT NULL REFERENCES runs (run_id),
+    PRIMARY KEY (source, part)
+) STRICT;;
+
+CREATE TABLE malformed_records (
+    malformed_id INTEGER PRIMARY KEY,
+    run_id INTEGER NOT NULL REFERENCES runs (run_id),
+    identifier TEXT,
+    reason TEXT NOT NULL,
+    raw BLOB NOT NULL
+) STRICT;;
+
+CREATE TABLE papers (
+    arxiv_id TEXT PRIMARY KEY,
+    revision_id INTEGER NOT NULL REFERENCES revisions (revision_id) DEFERRABLE INITIALLY DEFERRED,
+    authors TEXT NOT NULL CHECK (json_valid(authors)),
+    categories TEXT NOT NULL,
+    published_at TEXT NOT NULL,
+    datestamp TEXT,
+    comments TEXT,
+    journal_ref TEXT,
+    doi TEXT,
+    license TEXT,
+    withdrawn INTEGER NOT NULL DEFAULT 0 CHECK (withdrawn IN (0, 1)),
+    run_id INTEGER NOT NULL REFERENCES runs (run_id)
+) STRICT;;
+
+CREATE TABLE revisions (
+    revision_id INTEGER PRIMARY KEY,
+    arxiv_id TEXT NOT NULL REFERENCES papers (arxiv_id) DEFERRABLE INITIALLY DEFERRED,
+    version INTEGER NOT NULL CHECK (version >= 1),
+    title TEXT NOT NULL,
+    abstract TEXT NOT NULL,
+    text_hash TEXT NOT NULL CHECK (length(text_hash) = 64),
+    submitted_at TEXT NOT NULL,
+    run_id INTEGER NOT NULL REFERENCES runs (run_id)
+) STRICT;;
+CREATE INDEX revisions_of_paper ON revisions (arxiv_id, revision_id);;
+CREATE INDEX revisions_by_text ON revisions (text_hash);;
+
+CREATE TABLE models (
+    model_id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    revision TEXT NOT NULL,
+    prompt TEXT NOT NULL,
+    max_length INTEGER NOT NULL,
+    dimensions INTEGER NOT NULL CHECK (dimensions > 0),
+    UNIQUE (name, revision, prompt, max_length)
+) STRICT;;
+
+CREATE TABLE vectors (
+    text_hash TEXT NOT NULL CHECK (length(text_hash) = 64),
+    model_id INTEGER NOT NULL REFERENCES models (model_id),
+    vector BLOB NOT NULL CHECK (length(vector) > 0 AND length(vector) % 4 = 0),
+    PRIMARY KEY (text_hash, model_id)
+) STRICT;;
+
+CREATE TABLE phenomena (
+    code TEXT PRIMARY KEY,
+    position INTEGER NOT NULL,
+    aspect TEXT NOT NULL CHECK (aspect IN ('how', 'what')),
+    group_name TEXT NOT NULL,
+    title TEXT NOT NULL,
+    statement TEXT NOT NULL,
+    keywords TEXT NOT NULL CHECK (json_valid(keywords)),
+    reference_ids TEXT NOT NULL CHECK (json_valid(reference_ids)),
+    criteria TEXT NOT NULL CHECK (json_valid(criteria)),
+    maturity TEXT NOT NULL CHECK (maturity IN ('observed', 'replicated', 'contested', 'established'))
+) STRICT;;
+
+CREATE TABLE rankings (
+    ranking_id INTEGER PRIMARY KEY,
+    ranker_version TEXT NOT NULL,
+    model_id INTEGER NOT NULL REFERENCES models (model_id),
+    catalogue_version TEXT NOT NULL,
+    threshold REAL NOT NULL,
+    UNIQUE (ranker_version, model_id, catalogue_version, threshold)
+) STRICT;;
+
+CREATE TABLE matched_revisions (
+    revision_id INTEGER PRIMARY KEY REFERENCES revisions (revision_id),
+    ranking_id INTEGER NOT NULL REFERENCES rankings (ranking_id),
+    run_id INTEGER NOT NULL REFERENCES runs (run_id)
+) STRICT;;
+
+CREATE TABLE matches (
+    match_id INTEGER PRIMARY KEY,
+    revision_id INTEGER NOT NULL REFERENCES revisions (revision_id),
+    phenomenon_code TEXT NOT NULL REFERENCES phenomena (code),
+    ranking_id INTEGER NOT NULL REFERENCES rankings (ranking_id),
+    score REAL NOT NULL CHECK (score BETWEEN 0 AND 1),
+    sentence_start INTEGER,
+    sentence_end INTEGER,
+    UNIQUE (revision_id, phenomenon_code, ranking_id),
+    CHECK ((sentence_start IS NULL) = (sentence_end IS NULL))
+) STRICT;;
+
+CREATE TABLE candidates (
+    candidate_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    arxiv_id TEXT NOT NULL REFERENCES papers (arxiv_id),
+    phenomenon_code TEXT NOT NULL REFERENCES phenomena (code),
+    match_id INTEGER REFERENCES matches (match_id),
+    run_id INTEGER REFERENCES runs (run_id),
+    queued_at TEXT NOT NULL,
+    UNIQUE (arxiv_id, phenomenon_code)
+) STRICT;;
+CREATE INDEX candidates_of_phenomenon ON candidates (phenomenon_code);;
+
+CREATE TABLE decisions (
+    decision_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    event_id TEXT NOT NULL UNIQUE DEFAULT (lower(hex(randomblob(16)))),
+    candidate_id INTEGER NOT NULL REFERENCES candidates (candidate_id),
+    kind TEXT NOT NULL CHECK (kind IN ('accept', 'reject', 'maybe', 'snooze', 'undo', 'reopen')),
+    stance TEXT CHECK (stance IN ('supports', 'contradicts', 'qualifies', 'mentions')),
+    note TEXT,
+    until TEXT,
+    undoes INTEGER UNIQUE REFERENCES decisions (decision_id),
+    revision_id INTEGER NOT NULL REFERENCES revisions (revision_id),
+    sentence TEXT,
+    score REAL,
+    ranker_version TEXT,
+    catalogue_version TEXT NOT NULL,
+    reviewer TEXT NOT NULL,
+    decided_at TEXT NOT NULL,
+    CHECK ((kind = 'accept') = (stance IS NOT NULL)),
+    CHECK ((kind = 'snooze') = (until IS NOT NULL)),
+    CHECK ((kind = 'undo') = (undoes IS NOT NULL))
+) STRICT;;
+CREATE INDEX decisions_of_candidate ON decisions (candidate_id, decision_id);;
+
+CREATE TRIGGER decisions_are_never_changed BEFORE UPDATE ON decisions
+BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;;
+CREATE TRIGGER decisions_are_never_deleted BEFORE DELETE ON decisions
+BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;;
+"""

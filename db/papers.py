@@ -1,0 +1,188 @@
+"""Papers and their revisions: what arrived is compared with what is known, and nothing known is lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from db.decisions import reopen_accepted
+from db.records import Paper
+from db.store import Row, Store
+from db.text import hash_text
+from db.times import to_text
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPapers:
+    """What saving papers changed; `changed` counts papers with a new revision, withdrawn ones included."""
+
+    new: int = 0
+    changed: int = 0
+    withdrawn: int = 0
+
+    def __add__(self, other: SavedPapers) -> SavedPapers:
+        return SavedPapers(self.new + other.new, self.changed + other.changed, self.withdrawn + other.withdrawn)
+
+
+def save_papers(store: Store, papers: Iterable[Paper], *, run_id: int, now: str) -> SavedPapers:
+    """Add new papers and new revisions; saving the same again changes nothing. Runs inside a transaction.
+
+    A changed text or a withdrawal re-opens the paper's accepted candidates.
+
+    Args:
+        now: the moment, as text, that re-opening is dated with.
+    """
+    saved = SavedPapers()
+    for paper in papers:
+        saved += _save_paper(store, paper, run_id, now)
+    return saved
+
+
+def _save_paper(store: Store, paper: Paper, run_id: int, now: str) -> SavedPapers:
+    known = store.row(
+        "SELECT p.datestamp, p.withdrawn, r.version, r.text_hash, r.title, r.abstract FROM papers p"
+        " JOIN revisions r USING (revision_id) WHERE p.arxiv_id = ?",
+        (paper.arxiv_id,),
+    )
+    if known is None:
+        _insert_paper(store, paper, run_id)
+        return SavedPapers(new=1, withdrawn=int(paper.withdrawn))
+    if _is_stale(paper, known):
+        return SavedPapers()
+    text_changed = text_hash(paper.title, paper.abstract) != known["text_hash"]
+    newly_withdrawn = paper.withdrawn and not known["withdrawn"]
+    new_revision = text_changed or paper.version > known["version"]
+    if new_revision:
+        _insert_revision(store, paper, run_id)
+    _update_details(store, paper)
+    if newly_withdrawn:
+        reopen_accepted(store, paper.arxiv_id, f"v{paper.version} was withdrawn", now=now)
+    elif text_changed:
+        reopen_accepted(store, paper.arxiv_id, f"v{paper.version} changed the title or the abstract", now=now)
+    return SavedPapers(changed=int(new_revision or newly_withdrawn), withdrawn=int(newly_withdrawn))
+
+
+def _is_stale(paper: Paper, known: Row) -> bool:
+    """Tell whether the record is older than what is known: a snapshot may come after a harvest."""
+    if paper.version != known["version"]:
+        return paper.version < int(known["version"])
+    if paper.datestamp is None:  # a source without record dates says nothing new of a known version
+        return not paper.withdrawn or bool(known["withdrawn"])
+    return known["datestamp"] is not None and paper.datestamp.isoformat() < known["datestamp"]
+
+
+def text_hash(title: str, abstract: str) -> str:
+    """Return the hash that a revision's text is known by."""
+    return hash_text(f"{title}\n{abstract}")
+
+
+def _insert_paper(store: Store, paper: Paper, run_id: int) -> None:
+    # The two tables point at each other: the constraint is checked at commit.
+    store.insert(
+        "papers",
+        {
+            "arxiv_id": paper.arxiv_id,
+            "revision_id": _next_revision_id(store),
+            "published_at": to_text(paper.published_at),
+            "run_id": run_id,
+            **_details(paper),
+        },
+    )
+    _insert_revision(store, paper, run_id)
+
+
+def _insert_revision(store: Store, paper: Paper, run_id: int) -> None:
+    store.insert(
+        "revisions",
+        {
+            "revision_id": _next_revision_id(store),
+            "arxiv_id": paper.arxiv_id,
+            "version": paper.version,
+            "title": paper.title,
+            "abstract": paper.abstract,
+            "text_hash": text_hash(paper.title, paper.abstract),
+            "submitted_at": to_text(paper.updated_at),
+            "run_id": run_id,
+        },
+    )
+    store.connection.execute(
+        "UPDATE papers SET revision_id = (SELECT max(revision_id) FROM revisions WHERE arxiv_id = :id)"
+        " WHERE arxiv_id = :id",
+        {"id": paper.arxiv_id},
+    )
+
+
+def _next_revision_id(store: Store) -> int:
+    return int(store.value("SELECT coalesce(max(revision_id), 0) + 1 FROM revisions"))
+
+
+def _update_details(store: Store, paper: Paper) -> None:
+    details = {key: value for key, value in _details(paper).items() if value is not None}
+    assignments = ", ".join(f"{name} = :{name}" for name in details)
+    store.connection.execute(
+        f"UPDATE papers SET {assignments} WHERE arxiv_id = :arxiv_id", {**details, "arxiv_id": paper.arxiv_id}
+    )
+
+
+def _details(paper: Paper) -> Row:
+    return {
+        "authors": json.dumps(paper.authors, ensure_ascii=False),
+        "categories": " ".join(paper.categories),
+        "datestamp": paper.datestamp.isoformat() if paper.datestamp else None,
+        "comments": paper.comments,
+        "journal_ref": paper.journal_ref,
+        "doi": paper.doi,
+        "license": paper.license,
+        "withdrawn": int(paper.withdrawn),
+    }
+
+
+def find_known_ids(store: Store, arxiv_ids: Iterable[str]) -> set[str]:
+    """Return those of the ids that are stored."""
+    asked = json.dumps(list(arxiv_ids))
+    return {
+        row["arxiv_id"]
+        for row in store.rows(
+            "SELECT arxiv_id FROM papers WHERE arxiv_id IN (SELECT value FROM json_each(?))", (asked,)
+        )
+    }
+
+
+def list_revisions_without_vector(store: Store, model_id: int, *, limit: int) -> list[Row]:
+    """Return current revisions (`text_hash`, `title`, `abstract`) that the model has not embedded, one a text."""
+    return store.rows(
+        "SELECT r.text_hash, r.title, r.abstract FROM papers p JOIN revisions r USING (revision_id)"
+        " LEFT JOIN vectors v ON v.text_hash = r.text_hash AND v.model_id = ?"
+        " WHERE v.text_hash IS NULL GROUP BY r.text_hash ORDER BY min(r.revision_id) LIMIT ?",
+        (model_id, limit),
+    )
+
+
+def count_revisions_without_vector(store: Store, model_id: int) -> int:
+    """Return how many texts of current revisions the model has not embedded."""
+    return int(
+        store.value(
+            "SELECT count(DISTINCT r.text_hash) FROM papers p JOIN revisions r USING (revision_id)"
+            " LEFT JOIN vectors v ON v.text_hash = r.text_hash AND v.model_id = ? WHERE v.text_hash IS NULL",
+            (model_id,),
+        )
+    )
+
+
+def iterate_current(store: Store, *, since: date | None, chunk: int) -> Iterator[list[Row]]:
+    """Yield the current revisions in chunks, by id: `arxiv_id`, `version`, `title`, `abstract`, `text_hash`.
+
+    Args:
+        since: only papers first published on this day or later.
+    """
+    last = ""
+    while rows := store.rows(
+        "SELECT p.arxiv_id, r.version, r.title, r.abstract, r.text_hash FROM papers p"
+        " JOIN revisions r USING (revision_id) WHERE p.arxiv_id > ? AND p.published_at >= ?"
+        " ORDER BY p.arxiv_id LIMIT ?",
+        (last, since.isoformat() if since else "", chunk),
+    ):
+        yield rows
+        last = rows[-1]["arxiv_id"]

@@ -1,0 +1,140 @@
+"""What is kept, as plain values: frozen, compared by content, free of behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+
+class Aspect(StrEnum):
+    """The two halves of the catalogue: how to train, and what comes out."""
+
+    HOW = "how"
+    WHAT = "what"
+
+
+class Maturity(StrEnum):
+    """How well a phenomenon stands."""
+
+    OBSERVED = "observed"
+    REPLICATED = "replicated"
+    CONTESTED = "contested"
+    ESTABLISHED = "established"
+
+
+class Stance(StrEnum):
+    """How an accepted paper bears on the claim."""
+
+    SUPPORTS = "supports"
+    CONTRADICTS = "contradicts"
+    QUALIFIES = "qualifies"
+    MENTIONS = "mentions"
+
+
+class Verdict(StrEnum):
+    """What a person can decide about a candidate."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+    MAYBE = "maybe"
+    SNOOZE = "snooze"
+
+
+class Status(StrEnum):
+    """Where a candidate stands, as its decisions imply."""
+
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    MAYBE = "maybe"
+    SNOOZED = "snoozed"
+    REOPENED = "reopened"
+
+
+class RunStatus(StrEnum):
+    """How a run ended; `running` until it has."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    QUIET = "quiet"
+    PARTIAL = "partial"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """What counts as evidence for a claim, what does not, and cases decided before."""
+
+    counts: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    precedents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Phenomenon:
+    """An entry of the catalogue; `statement` is the claim, `references` are arXiv ids without version."""
+
+    code: str
+    aspect: Aspect
+    group: str
+    title: str
+    statement: str
+    keywords: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    criteria: Criteria = field(default_factory=Criteria)
+    maturity: Maturity = Maturity.OBSERVED
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """One paper as a source gives it: an arXiv id without version, and its newest revision.
+
+    `published_at` is the date of v1, `updated_at` that of `version`; `datestamp` is the day the record last
+    changed at the source, None where the source does not say.
+    """
+
+    arxiv_id: str
+    version: int
+    title: str
+    abstract: str
+    authors: tuple[str, ...]
+    categories: tuple[str, ...]
+    published_at: datetime
+    updated_at: datetime
+    datestamp: date | None = None
+    comments: str | None = None
+    journal_ref: str | None = None
+    doi: str | None = None
+    license: str | None = None
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A record that could not be read: where, why, and its bytes."""
+
+    identifier: str | None
+    datestamp: date | None
+    reason: str
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """What makes two vectors comparable: the model, its revision, the prompt, and the length limit in word pieces."""
+
+    name: str
+    revision: str
+    prompt: str
+    max_length: int
+    dimensions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A span of an abstract: `abstract[start:end] == text`, offsets in characters."""
+
+    text: str
+    start: int
+    end: int

@@ -1,0 +1,207 @@
+"""Settings: option, then environment, then `config.toml`, then default. The only reader of the last three."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from db.errors import SettingsError
+
+APPLICATION = "bmprinciples"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting with its default; `db` and `reviewer` have defaults of the machine.
+
+    Times are in seconds, `queue_threshold` is a score from 0 to 1 (None: the ranker's own).
+    """
+
+    db: Path
+    config: Path
+    reviewer: str
+    contact: str = ""
+    model: str = "sentence-transformers/all-MiniLM-L6-v2"
+    categories: tuple[str, ...] = ("cs.LG", "cs.CL", "cs.AI", "stat.ML")
+    queue_threshold: float | None = None
+    first_night_days: int = 7
+    nightly_at: str = "06:30"
+    arxiv_oai_url: str = "https://oaipmh.arxiv.org/oai"
+    arxiv_api_url: str = "https://export.arxiv.org/api/query"
+    arxiv_delay_seconds: float = 3.0
+    arxiv_max_wait_seconds: float = 1800.0
+    arxiv_read_timeout_seconds: float = 240.0
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsOrigin:
+    """One setting, its value, and where the value comes from."""
+
+    name: str
+    value: Any
+    origin: str
+
+
+def load_settings(environment: Mapping[str, str], *, db: Path | None = None) -> Settings:
+    """Return the settings in force.
+
+    Args:
+        environment: variables such as `BMP_DB`; `BMP_CONFIG` names another configuration file.
+        db: the path given as an option, which goes before all else.
+
+    Raises:
+        SettingsError: the file cannot be read, a name is unknown, or a value does not fit; names the place.
+    """
+    return _build(list_origins(environment, db=db))
+
+
+def list_origins(environment: Mapping[str, str], *, db: Path | None = None) -> list[SettingsOrigin]:
+    """Return every setting with its value and origin, in the order of `Settings`.
+
+    Raises:
+        SettingsError: as `load_settings`.
+    """
+    defaults = _defaults(environment)
+    from_file = _read_file(defaults.config)
+    origins = []
+    for field in fields(Settings):
+        variable = f"BMP_{field.name.upper()}"
+        value, origin = getattr(defaults, field.name), "default"
+        if field.name in from_file:
+            value, origin = from_file[field.name], str(defaults.config)
+        if environment.get(variable):
+            value, origin = environment[variable], variable
+        if field.name == "db" and db is not None:
+            value, origin = db, "--db"
+        origins.append(SettingsOrigin(field.name, _coerce(field.name, value, origin), origin))
+    return origins
+
+
+def _defaults(environment: Mapping[str, str]) -> Settings:
+    data_folder = platformdirs.user_data_path(APPLICATION)
+    config_folder = platformdirs.user_config_path(APPLICATION)
+    return Settings(
+        db=data_folder / "bmprinciples.db",
+        config=Path(environment.get("BMP_CONFIG") or config_folder / "config.toml").expanduser(),
+        reviewer=_user_name(),
+    )
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"uid-{os.getuid()}" if hasattr(os, "getuid") else "reviewer"
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"cannot read the settings in {path}: {error}", "mend or remove that file") from error
+    known = {field.name for field in fields(Settings)} - {"config"}
+    for name in content:
+        if name not in known:
+            raise SettingsError(f"unknown setting '{name}' in {path}", f"known are: {', '.join(sorted(known))}")
+    return content
+
+
+def _build(origins: list[SettingsOrigin]) -> Settings:
+    values = {origin.name: origin.value for origin in origins}
+    base = Settings(db=values["db"], config=values["config"], reviewer=values["reviewer"])
+    return replace(base, **values)
+
+
+def _coerce(name: str, value: Any, origin: str) -> Any:
+    """Return the value in its field's type, checked."""
+    try:
+        return _COERCERS.get(name, _text)(value)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"setting '{name}' ({origin}) {error}", "`bmp config show` lists all settings") from None
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"must be text, not {value!r}")
+    return value.strip()
+
+
+def _path(value: Any) -> Path:
+    return Path(value if isinstance(value, Path) else _text(value)).expanduser()
+
+
+def _address(value: Any) -> str:
+    address = _text(value)
+    if not address.startswith(("https://", "http://")):
+        raise ValueError(f"must be an http or https address, not {address!r}")
+    return address
+
+
+def _seconds(value: Any) -> float:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"must be a number of seconds, not {value!r}") from None
+    if not 0 <= seconds < 1e7:
+        raise ValueError(f"must be a number of seconds from 0 on, not {value!r}")
+    return seconds
+
+
+def _days(value: Any) -> int:
+    text = str(value)
+    if not text.isdecimal() or not 1 <= int(text) <= 3650:
+        raise ValueError(f"must be a whole number of days from 1 to 3650, not {value!r}")
+    return int(text)
+
+
+def _score(value: Any) -> float | None:
+    if value is None:
+        return None
+    try:
+        score = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"must be a number from 0 to 1, not {value!r}") from None
+    if not 0 <= score <= 1:
+        raise ValueError(f"must be a number from 0 to 1, not {value!r}")
+    return score
+
+
+def _categories(value: Any) -> tuple[str, ...]:
+    items = value.replace(",", " ").split() if isinstance(value, str) else value
+    if not isinstance(items, list | tuple) or not items or not all(isinstance(item, str) for item in items):
+        raise ValueError(f"must be a list of arXiv categories, not {value!r}")
+    return tuple(items)
+
+
+def _time_of_day(value: Any) -> str:
+    text = _text(value)
+    hours, colon, minutes = text.partition(":")
+    if not (colon and hours.isdecimal() and len(minutes) == 2 and minutes.isdecimal()):
+        raise ValueError(f"must be a time of day in UTC such as 06:30, not {value!r}")
+    if int(hours) > 23 or int(minutes) > 59:
+        raise ValueError(f"must be a time of day in UTC such as 06:30, not {value!r}")
+    return f"{int(hours):02d}:{minutes}"
+
+
+_COERCERS = {
+    "db": _path,
+    "config": _path,
+    "categories": _categories,
+    "queue_threshold": _score,
+    "first_night_days": _days,
+    "nightly_at": _time_of_day,
+    "arxiv_oai_url": _address,
+    "arxiv_api_url": _address,
+    "arxiv_delay_seconds": _seconds,
+    "arxiv_max_wait_seconds": _seconds,
+    "arxiv_read_timeout_seconds": _seconds,
+}

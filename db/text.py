@@ -1,0 +1,67 @@
+"""Cleans what comes from outside: nothing that could move a cursor, hide a word or break a line is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+from db.errors import UsageError
+
+_UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_WHITE = re.compile(r"\s+")
+_NEW_STYLE_ID = re.compile(r"(?P<id>\d{2}(?:0[1-9]|1[0-2])\.\d{4,5})(?:v[1-9]\d*)?")
+_OLD_STYLE_ID = re.compile(r"(?P<archive>[a-z]+(?:-[a-z]+)*)(?:\.[A-Z]{2})?/(?P<number>\d{7})(?:v[1-9]\d*)?")
+_ID_PREFIX = re.compile(
+    r"^(?:https?://(?:www\.|export\.)?arxiv\.org/(?:abs|pdf)/|oai:arXiv\.org:|arXiv:)", re.IGNORECASE
+)
+
+
+def clean_line(text: str) -> str:
+    """Return the text as one line: no control, format, bidi or surrogate characters, white space folded to blanks."""
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(_keep(character) for character in text)
+    return _WHITE.sub(" ", text).strip()
+
+
+def _keep(character: str) -> str:
+    if unicodedata.category(character) not in _UNSAFE_CATEGORIES:
+        return character
+    return " " if character.isspace() else ""
+
+
+def clean_paragraphs(text: str) -> str:
+    """Like `clean_line`, but keeps line ends: for notes that people write."""
+    return "\n".join(clean_line(line) for line in text.splitlines()).strip()
+
+
+def hash_text(text: str) -> str:
+    """Return the SHA-256 of the text's UTF-8 bytes, as 64 hexadecimal digits."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def parse_arxiv_id(text: str) -> str | None:
+    """Return the arXiv id in `text` without its version, or None.
+
+    Takes ids of both styles, with or without version, also as an abs or pdf address, an OAI identifier or behind
+    `arXiv:`. The subject class of old ids is dropped: `math.CA/0611800v2` is `math/0611800`
+    (https://info.arxiv.org/help/arxiv_identifier_for_services.html).
+    """
+    bare = _ID_PREFIX.sub("", text.strip()).removesuffix(".pdf")
+    if new := _NEW_STYLE_ID.fullmatch(bare):
+        return new["id"]
+    if old := _OLD_STYLE_ID.fullmatch(bare):
+        return f"{old['archive']}/{old['number']}"
+    return None
+
+
+def require_arxiv_id(text: str) -> str:
+    """Like `parse_arxiv_id`.
+
+    Raises:
+        UsageError: the text is not an arXiv id.
+    """
+    arxiv_id = parse_arxiv_id(text)
+    if arxiv_id is None:
+        raise UsageError(f"'{clean_line(text)[:60]}' is not an arXiv id", "write it as 2001.08361 or hep-th/9901001")
+    return arxiv_id
