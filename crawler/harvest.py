@@ -78,9 +78,11 @@ def harvest(context: HarvestContext, source: Source, *, since: date | None) -> H
 def _harvest_part(context: HarvestContext, source: Source, part: str, since: date | None, result: Harvest) -> None:
     cursor = find_cursor(context.store, source.name, part)
     start = source.start(cursor, since)
-    if _is_day(start):
-        result.since = min(result.since or start, start)
-    may_move = since is None or cursor is None or since.isoformat() <= cursor
+    asked = since.isoformat() if since else start
+    if _is_day(asked):
+        result.since = min(result.since or asked, asked)
+    # Asked from a later day than the cursor's, the days between are missing: then the cursor stays.
+    may_move = since is None or cursor is None or not _is_day(cursor) or since.isoformat() <= cursor
     promised = None
     for page in source.pages(part, start):
         _keep_page(context, source, part, page if may_move else replace(page, cursor=None), cursor, result)

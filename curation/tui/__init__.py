@@ -1,0 +1,1 @@
+"""The review in a terminal: one paper, one claim, one key."""

@@ -1,0 +1,71 @@
+"""The door to the terminal: makes the app from its parts and runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
+
+from textual.app import App
+
+from curation.review import Review
+from curation.tui.browser import open_in_browser
+from curation.tui.desk import Desk
+from curation.tui.screens import ReviewScreen
+from curation.tui.themes import DARK, LIGHT
+from db.errors import BmpError
+from db.phenomena import find_phenomenon, list_phenomena
+from db.store import Store
+from db.times import Clock, now_utc
+
+
+class ReviewApp(App[int]):
+    """The review. It ends with the number of decisions made.
+
+    Args:
+        review: the queue in the hands of one reviewer.
+        open_url: what opens a paper's page; may raise OSError or webbrowser.Error.
+        phenomenon: only what waits for this code.
+        keywords: words to underline, by phenomenon.
+        clock: tells the day that a snooze is counted from.
+    """
+
+    TITLE = "bmp review"
+    CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        review: Review,
+        *,
+        open_url: Callable[[str], None],
+        phenomenon: str | None = None,
+        keywords: Mapping[str, Sequence[str]] | None = None,
+        clock: Clock = now_utc,
+    ) -> None:
+        super().__init__()
+        for theme in (DARK, LIGHT):
+            self.register_theme(theme)
+        self.theme = DARK.name  # before the style sheet is read, which names its variables
+        self.desk = Desk(review, phenomenon=phenomenon)
+        self._review_screen = ReviewScreen(self.desk, keywords=keywords or {}, open_url=open_url, clock=clock)
+
+    def on_mount(self) -> None:
+        """Show the papers."""
+        self.push_screen(self._review_screen)
+
+
+def run_review(store: Store, review: Review, *, phenomenon: str | None) -> int:
+    """Run the review in this terminal and return how many decisions were made in it.
+
+    Raises:
+        UsageError: there is no such phenomenon.
+        BmpError: the screen failed; every decision made until then is kept.
+    """
+    if phenomenon is not None:
+        find_phenomenon(store, phenomenon)
+    keywords = {entry.code: entry.keywords for entry in list_phenomena(store)}
+    app = ReviewApp(review, open_url=open_in_browser, phenomenon=phenomenon, keywords=keywords)
+    app.run()
+    if app.return_code:
+        raise BmpError("the screen failed", "every decision you made is kept; `bmp review` goes on from there")
+    return len(app.desk.decided)

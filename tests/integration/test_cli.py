@@ -1,0 +1,271 @@
+"""The command line on the sample's papers, without a model: words, JSON shapes, messages, exit codes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sqlite3
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from bmp import Bmp, Result
+from crawler.sources.oai_parse import parse_list
+from db.papers import save_papers
+from db.runs import start_run
+from db.store import open_store
+
+QUEUE_KEYS = {
+    "id", "arxiv_id", "version", "title", "phenomenon", "score", "sentence", "status", "stance", "published", "url",
+}  # fmt: skip
+RUN_KEYS = {
+    "run_id", "status", "source", "since", "promised", "received", "new", "changed", "withdrawn", "malformed",
+    "embedded", "matched", "queued", "seconds", "error",
+}  # fmt: skip
+
+
+@pytest.fixture
+def filled(bmp: Bmp) -> Bmp:
+    """Give the command line on a database with the catalogue and the sample's papers."""
+    assert bmp("init").code == 0
+    with open_store(Path(os.environ["BMP_DB"])) as store, store.transaction():
+        run_id = start_run(
+            store,
+            kind="demo",
+            source="oai",
+            categories=["cs.LG"],
+            started_at="2026-11-21T03:30:00Z",
+            program_version="test",
+        )
+        for name in ("cs-1.xml", "cs-2.xml", "stat-1.xml"):
+            page = parse_list(files("crawler").joinpath("data/sample", name).read_bytes())
+            save_papers(store, page.papers, run_id=run_id, now="2026-11-21T03:30:00Z")
+    return bmp
+
+
+def _decide(bmp: Bmp, paper: str, *words: str) -> Result:
+    return bmp("queue", "decide", "--paper", paper, "--phenomenon", "W2.2", *words, "--json")
+
+
+def assert_one_line(result: Result, code: int, *words: str) -> None:
+    """Check that a refusal is one clear line on stderr, with the right exit code and nothing on stdout."""
+    assert result.code == code, result.err
+    assert result.out == ""
+    line = result.err.strip().splitlines()[-1]
+    assert line.startswith("Error: ")
+    assert "Traceback" not in result.err
+    for word in words:
+        assert word in line, line
+
+
+def test_init_is_safe_to_repeat_and_says_what_changed(bmp: Bmp) -> None:
+    first, again = bmp("init", "--json"), bmp("init", "--json")
+    assert first.json["changed"] == first.json["phenomena"] >= 50
+    assert again.json["changed"] == 0
+    assert "Next: bmp nightly" in first.err
+
+
+def test_init_with_a_bad_catalogue_leaves_no_database(bmp: Bmp, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[[phenomenon]]\ncode = "X1"\naspect = "how"\ngroup = "g"\ntitle = "t"\n', encoding="utf-8")
+    assert_one_line(bmp("init", "--catalogue", path), 2, "entry 1 (X1)", "line 1", "statement")
+    assert not Path(os.environ["BMP_DB"]).exists()
+
+
+def test_init_with_another_catalogue_loads_that_one_alone(bmp: Bmp, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        '[[phenomenon]]\ncode = "X1"\naspect = "how"\ngroup = "g"\ntitle = "t"\nstatement = "s"\n', encoding="utf-8"
+    )
+    assert bmp("init", "--catalogue", path).code == 0
+    (only,) = bmp("phenomena", "list", "--json").json
+    assert only["code"] == "X1"
+    assert only["evidence"] == {"supports": 0, "contradicts": 0, "qualifies": 0, "mentions": 0}
+
+
+@pytest.mark.parametrize("words", [("nightly",), ("status",), ("queue", "list"), ("export", "json"), ("runs", "list")])
+def test_without_a_database_every_command_says_how_to_make_one(bmp: Bmp, words: tuple[str, ...]) -> None:
+    assert_one_line(bmp(*words), 1, "there is no database", "bmp init")
+
+
+def test_a_database_of_another_program_is_left_alone(bmp: Bmp, tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    with sqlite3.connect(other) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+    connection.close()
+    before = other.read_bytes()
+    assert_one_line(bmp("--db", other, "init"), 1, "not a BMPrinciples database")
+    assert other.read_bytes() == before
+
+
+def test_a_newer_database_is_refused_in_one_line(bmp: Bmp) -> None:
+    bmp("init")
+    with sqlite3.connect(os.environ["BMP_DB"]) as connection:
+        connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    assert_one_line(bmp("status"), 1, "newer version")
+
+
+def test_a_paper_that_was_never_queued_can_be_decided(filled: Bmp) -> None:
+    row = _decide(filled, "0001.00018", "accept", "--note", "a clear case").json
+    assert row["status"] == "accepted"
+    assert row["stance"] == "supports"
+    assert row["note"] == "a clear case"
+    assert [event["kind"] for event in row["history"]] == ["accept"]
+    assert row["history"][0]["reviewer"] == "ada"
+    assert filled("queue", "list", "--json").json == []
+    (listed,) = filled("queue", "list", "--status", "accepted", "--json").json
+    assert listed.keys() >= QUEUE_KEYS
+    assert listed["url"] == "https://arxiv.org/abs/0001.00018v1"
+
+
+def test_a_decision_is_counted_in_the_catalogue_and_can_be_undone(filled: Bmp) -> None:
+    _decide(filled, "0001.00016", "accept", "--stance", "contradicts")
+    assert filled("phenomena", "show", "W2.2", "--json").json["evidence"]["contradicts"] == 1
+    assert filled("queue", "undo", "--json").json["status"] == "pending"
+    assert filled("phenomena", "show", "W2.2", "--json").json["evidence"]["contradicts"] == 0
+    assert_one_line(filled("queue", "undo"), 1, "no decision to undo")
+
+
+def test_queue_show_has_what_a_reviewer_needs(filled: Bmp) -> None:
+    identifier = _decide(filled, "0001.00018", "maybe").json["id"]
+    row = filled("queue", "show", identifier, "--json").json
+    assert row.keys() >= QUEUE_KEYS | {"abstract", "authors", "categories", "claim", "reasons", "history", "criteria"}
+    shown = filled("queue", "show", identifier)
+    assert row["claim"] in shown.out
+    assert "maybe" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("queue", "decide", "7", "accept"), 1, "no candidate 7"),
+        (("queue", "decide", "7", "approve"), 2, "not a decision"),
+        (("queue", "decide", "x", "accept"), 2, "one candidate's ID"),
+        (("queue", "decide", "7", "reject", "--stance", "supports"), 2, "does not go with reject"),
+        (("queue", "decide", "7", "snooze"), 2, "--until"),
+        (("queue", "decide", "--paper", "0001.00018", "accept"), 2, "go together"),
+        (("queue", "decide", "--paper", "nonsense", "--phenomenon", "W2.2", "accept"), 2, "not an arXiv id"),
+        (("queue", "decide", "--paper", "0001.00018", "--phenomenon", "Z9", "accept"), 2, "no phenomenon"),
+        (("queue", "decide", "--paper", "2001.08361", "--phenomenon", "W2.2", "accept"), 1, "bmp fetch 2001.08361"),
+        (("queue", "show", "7"), 1, "no candidate 7"),
+        (("queue", "list", "--phenomenon", "Z9"), 2, "no phenomenon"),
+        (("queue", "undo", "7"), 1, "7"),
+        (("phenomena", "show", "Z9"), 2, "no phenomenon"),
+        (("runs", "show", "99"), 2, "no run 99"),
+        (("rank",), 2, "what to rank for"),
+        (("fetch",), 2, "what to fetch"),
+        (("nightly", "--category", "nonsense"), 2, "not an arXiv category"),
+        (("backfill", "/nonexistent.jsonl"), 2, "no file"),
+        (("export", "sqlite"), 2, "-o"),
+        (("review",), 2, "terminal"),
+    ],
+)
+def test_bad_input_gets_one_line_and_changes_nothing(
+    filled: Bmp, words: tuple[str, ...], code: int, said: str
+) -> None:
+    before = _dump()
+    assert_one_line(filled(*words), code, said)
+    assert _dump() == before
+
+
+def _dump() -> list[str]:
+    with sqlite3.connect(os.environ["BMP_DB"]) as connection:
+        lines = list(connection.iterdump())
+    connection.close()
+    return lines
+
+
+def test_a_snoozed_candidate_is_out_of_the_queue(filled: Bmp) -> None:
+    assert _decide(filled, "0001.00018", "snooze", "--until", "2999-01-01").json["status"] == "snoozed"
+    assert filled("queue", "list", "--json").json == []
+    past = _decide(filled, "0001.00018", "snooze", "--until", "2001-01-01")
+    assert_one_line(past, 1, "not in the future")
+
+
+def test_decisions_go_out_to_csv_and_come_back_into_another_database(filled: Bmp, tmp_path: Path) -> None:
+    _decide(filled, "0001.00018", "accept", "--note", "=SUM(A1)")
+    _decide(filled, "0001.00016", "reject")
+    out = tmp_path / "decisions.csv"
+    assert filled("queue", "export", out).code == 0
+    rows = list(csv.DictReader(io.StringIO(out.read_text(encoding="utf-8"))))
+    assert [row["decision"] for row in rows] == ["accept", "reject"]
+    assert rows[0]["note"] == "'=SUM(A1)"
+    assert filled("queue", "import", out, "--json").json == {"added": 0, "known": 2}
+    assert filled("queue", "export", "-").out.replace("\r\n", "\n") == out.read_text(encoding="utf-8")
+
+
+def test_an_import_with_a_bad_line_imports_nothing(filled: Bmp, tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("phenomenon,arxiv_id,decision\nW2.2,0001.00018,accept\nW2.2,0001.00016,approve\n", encoding="utf-8")
+    assert_one_line(filled("queue", "import", path), 2, "line 3", "approve")
+    assert filled("queue", "stats", "--json").json["total"]["accepted"] == 0
+
+
+def test_stats_count_by_phenomenon_and_state(filled: Bmp) -> None:
+    _decide(filled, "0001.00018", "accept")
+    _decide(filled, "0001.00016", "maybe")
+    stats = filled("queue", "stats", "--json").json
+    assert stats["phenomena"]["W2.2"]["accepted"] == stats["phenomena"]["W2.2"]["maybe"] == 1
+    assert "W2.2" in filled("queue", "stats").out
+
+
+def test_status_and_runs_have_their_published_shapes(filled: Bmp) -> None:
+    status = filled("status", "--json").json
+    assert status.keys() >= {
+        "papers", "revisions", "phenomena", "pending", "decided", "last_run", "next_run", "database_bytes", "model",
+    }  # fmt: skip
+    assert status["papers"] == 63
+    (run,) = filled("runs", "list", "--json").json
+    assert run.keys() >= RUN_KEYS
+    assert run["seconds"].keys() == {"harvest", "embed", "match", "total"}
+    assert "kind" in filled("runs", "show", run["run_id"]).out
+
+
+def test_backup_and_restore_bring_a_decision_back(filled: Bmp) -> None:
+    _decide(filled, "0001.00018", "accept")
+    saved = filled("db", "backup").out.strip()
+    filled("queue", "undo")
+    restored = filled("db", "restore", saved)
+    assert restored.code == 0
+    assert "before-restore" in restored.err
+    assert filled("queue", "stats", "--json").json["total"]["accepted"] == 1
+    assert filled("db", "check").out == "ok\n"
+
+
+@pytest.mark.parametrize("format_name", ["markdown", "json", "csv", "bibtex"])
+def test_an_export_is_the_same_twice_and_to_a_file(filled: Bmp, tmp_path: Path, format_name: str) -> None:
+    _decide(filled, "0001.00018", "accept")
+    written = tmp_path / "out"
+    assert filled("export", format_name, "-o", written).code == 0
+    again = tmp_path / "again"
+    filled("export", format_name, "-o", again)
+    assert written.read_bytes() == again.read_bytes()
+    assert b"0001.00018" in written.read_bytes()
+
+
+def test_settings_show_where_they_come_from(bmp: Bmp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('contact = "ada@example.org"\nreviewer = "grace"\n', encoding="utf-8")
+    monkeypatch.setenv("BMP_CONFIG", str(config))
+    shown = bmp("config", "show", "--json").json
+    assert shown["contact"] == {"value": "ada@example.org", "origin": str(config)}
+    assert shown["reviewer"] == {"value": "ada", "origin": "BMP_REVIEWER"}
+    assert bmp("config", "path").out.strip() == str(config)
+
+
+def test_an_unforeseen_setting_is_refused_in_one_line(
+    bmp: Bmp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("colour = 1\n", encoding="utf-8")
+    monkeypatch.setenv("BMP_CONFIG", str(config))
+    assert_one_line(bmp("status"), 2, "unknown setting 'colour'")
+
+
+def test_json_is_the_only_thing_on_stdout(filled: Bmp) -> None:
+    json.loads(_decide(filled, "0001.00018", "accept").out)
+    json.loads(filled("phenomena", "list", "--json").out)

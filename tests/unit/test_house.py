@@ -1,0 +1,125 @@
+"""The house's own rules: what must not be imported, what must be documented, what must agree."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+
+from curation.cli.root import COMMANDS, cli
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("torch", "sentence_transformers", "transformers", "sklearn", "scipy", "apscheduler", "arxiv")
+
+
+def _modules_after(*words: str, db: Path) -> set[str]:
+    """Return the modules loaded by a call of `bmp` in a process of its own."""
+    code = (
+        "import sys\nfrom curation.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
+        "print('\\n'.join(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--db", str(db), *words], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--help",), ("init",), ("queue", "list"), ("export", "markdown"), ("phenomena", "list"), ("status",)],
+    ids=" ".join,
+)
+def test_commands_that_do_not_embed_load_no_model_and_no_scheduler(words: tuple[str, ...], tmp_path: Path) -> None:
+    db = tmp_path / "a.db"
+    if words != ("--help",):
+        _modules_after("init", db=db)
+    loaded = _modules_after(*words, db=db)
+    assert not loaded & set(HEAVY)
+
+
+def test_the_app_loads_no_model() -> None:
+    code = "import sys, curation.tui.app; print('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    loaded = set(done.stdout.split())
+    assert "textual" in loaded
+    assert not loaded & set(HEAVY)
+
+
+def test_help_loads_neither_the_app_nor_numpy(tmp_path: Path) -> None:
+    assert not _modules_after("--help", db=tmp_path / "a.db") & {"textual", "numpy", "httpx", "lxml", "sqlite_utils"}
+
+
+def _walk(command: click.Command, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], click.Command]]:
+    found = [(path, command)]
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
+            found += _walk(child, (*path, name))
+    return found
+
+
+def test_every_command_and_option_has_help() -> None:
+    for path, command in _walk(cli, ()):
+        assert command.help, f"bmp {' '.join(path)} has no help"
+
+
+def test_every_command_stands_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\|", "|")
+    commands = re.search(r"## Commands\n(.*?)\n## ", readme, re.DOTALL)
+    assert commands
+    for path, command in _walk(cli, ()):
+        if len(path) == 1:
+            assert f"`bmp {path[0]}" in commands[1], f"bmp {path[0]} is not in the README"
+        elif len(path) == 2:
+            row = next(line for line in commands[1].splitlines() if f"`bmp {path[0]} " in line)
+            assert path[1] in row, f"bmp {' '.join(path)} is not in the README"
+        assert command.name
+
+
+def test_the_short_help_of_the_root_agrees_with_the_commands() -> None:
+    for name, (_, line) in COMMANDS.items():
+        assert line.endswith("."), name
+
+
+def test_every_setting_stands_in_the_readme() -> None:
+    from dataclasses import fields
+
+    from db.settings import Settings
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for field in fields(Settings):
+        assert f"BMP_{field.name.upper()}" in readme, f"the setting {field.name} is not in the README"
+
+
+def test_the_changelog_has_the_version_of_the_package() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    released = re.findall(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert released[0] == version
+
+
+def test_every_dependency_has_its_reason_in_the_manual() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    manual = (ROOT / "docs" / "manual.md").read_text(encoding="utf-8")
+    for requirement in [*project["dependencies"], *project["optional-dependencies"]["offline"]]:
+        name = re.split(r"[<>=\[]", requirement)[0]
+        assert f"\n| {name}" in manual, f"{name} has no reason in the manual"
+
+
+def test_the_constraints_name_every_direct_dependency_exactly() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pinned = dict(
+        line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").split("\n") if "==" in line
+    )
+    names = {name.lower().replace("_", "-") for name in pinned}
+    for requirement in [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]:
+        name = re.split(r"[<>=\[]", requirement)[0].lower().replace("_", "-")
+        assert name in names, f"{name} is not in constraints.txt"
+    assert pinned["torch"] == "2.13.0"
