@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -12,21 +12,27 @@ class StopRequested(Exception):
     """The user or the system asked to stop; what was committed stays, the rest is done by the next run."""
 
 
+_LOOK_SECONDS = 0.05
+
+
 class Stop:
-    """A request to stop, made from a signal handler or another thread, and met at the next safe place."""
+    """A request to stop, made from a signal handler or another thread, and met at the next safe place.
+
+    It is a plain flag: a lock, such as an event has, could be held by the very thread that the handler interrupts.
+    """
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._requested = False
         self._may_break = False
 
     def request(self) -> None:
         """Ask the work to stop at its next safe place."""
-        self._event.set()
+        self._requested = True
 
     @property
     def is_requested(self) -> bool:
         """Tell whether a stop was asked for."""
-        return self._event.is_set()
+        return self._requested
 
     def on_signal(self, signal_number: int, frame: object) -> None:
         """Serve as a signal handler: ask to stop, and break off a wait on the network at once.
@@ -35,7 +41,7 @@ class Stop:
             StopRequested: inside `breakable`.
             KeyboardInterrupt: at the second request, from whoever will not wait.
         """
-        if self._event.is_set():
+        if self._requested:
             raise KeyboardInterrupt
         self.request()
         if self._may_break:
@@ -52,12 +58,14 @@ class Stop:
 
     def check(self) -> None:
         """Raise StopRequested if a stop was asked for."""
-        if self._event.is_set():
+        if self._requested:
             raise StopRequested
 
     def sleep(self, seconds: float) -> None:
         """Wait, but not beyond a request to stop, which raises StopRequested."""
-        self._event.wait(max(0.0, seconds))
+        until = time.monotonic() + seconds
+        while not self._requested and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, _LOOK_SECONDS))
         self.check()
 
 

@@ -10,7 +10,7 @@ from datetime import date
 
 from crawler.control import Progress, Stop, StopRequested
 from crawler.embed import Embedder, embed_missing
-from crawler.harvest import Harvest, HarvestContext, harvest
+from crawler.harvest import HarvestContext, harvest
 from crawler.match import match_missing
 from crawler.sources.source import Source
 from db.errors import BmpError
@@ -68,29 +68,34 @@ def run_night(night: Night) -> Outcome:
             started_at=to_text(night.clock()),
             program_version=night.program_version,
         )
-    harvested, errors, interrupted = Harvest(), [], False
+    errors: list[str] = []
+    interrupted = False
     try:
-        harvested = _work(night, run_id)
-        errors += harvested.errors
+        _work(night, run_id, errors)
     except StopRequested:
         errors.append("stopped before the end; the next run goes on from here")
         interrupted = True
     except BmpError as error:
         errors.append(str(error))
     except BaseException as error:
-        _close(night, run_id, harvested, [f"{type(error).__name__}: {error}"])
+        _close(night, run_id, [*errors, f"{type(error).__name__}: {error}"])
         raise
-    _close(night, run_id, harvested, errors)
+    _close(night, run_id, errors)
     return Outcome(find_run(night.store, run_id), interrupted)
 
 
-def _work(night: Night, run_id: int) -> Harvest:
-    """Do the three stages; what cannot be done for want of a model is known before a single paper is asked for."""
+def _work(night: Night, run_id: int, errors: list[str]) -> None:
+    """Do the three stages; what cannot be done for want of a model is known before a single paper is asked for.
+
+    Args:
+        errors: what went wrong with the harvest is added here, for a later stage may fail as well.
+    """
     store = night.store
     embedder = night.make_embedder(store)
     with _timed(night, run_id, "harvest"):
         context = HarvestContext(store, run_id, frozenset(night.categories), night.clock, night.stop, night.progress)
         harvested = harvest(context, night.source, since=night.since)
+        errors += harvested.errors
     with store.transaction():
         set_run(store, run_id, promised=harvested.promised, since=harvested.since)
     with _timed(night, run_id, "embed"):
@@ -107,7 +112,6 @@ def _work(night: Night, run_id: int) -> Harvest:
             stop=night.stop,
             progress=night.progress,
         )
-    return harvested
 
 
 @contextmanager
@@ -120,7 +124,7 @@ def _timed(night: Night, run_id: int, stage: str) -> Iterator[None]:
             add_to_run(night.store, run_id, **{f"{stage}_seconds": night.monotonic() - began})
 
 
-def _close(night: Night, run_id: int, harvested: Harvest, errors: list[str]) -> None:
+def _close(night: Night, run_id: int, errors: list[str]) -> None:
     run = find_run(night.store, run_id)
     if run["malformed"] and not errors:
         errors = [f"{run['malformed']} records could not be read; `bmp runs show {run_id}` lists them"]

@@ -10,12 +10,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
+from apscheduler.executors.debug import DebugExecutor
 from apscheduler.schedulers.blocking import BlockingScheduler
 
 from crawler.control import Stop
 from db.records import RunStatus
 from db.store import Row
-from db.times import Clock, from_text
+from db.times import Clock, from_text, now_utc
 
 HEARTBEAT = timedelta(minutes=5)  # a sleeping host oversleeps its timer; the heartbeat asks the ledger
 RETRY_AFTER = timedelta(hours=1)  # after a night that failed or was partial
@@ -39,12 +40,15 @@ def next_slot(now: datetime, at: str) -> datetime:
 def is_due(runs: list[Row], now: datetime, at: str) -> bool:
     """Tell whether a night is due: none since the last slot came to a good end, and failures are not tried too often.
 
+    A row that says `running` counts as a failure: its process may have been killed. If it is alive after all, the
+    night's lock says so.
+
     Args:
         runs: ledger rows of nights, newest first.
     """
     slot = latest_slot(now, at)
     since = [run for run in runs if from_text(run["started_at"]) >= slot]
-    if any(run["status"] in (RunStatus.COMPLETE, RunStatus.QUIET, RunStatus.RUNNING) for run in since):
+    if any(run["status"] in (RunStatus.COMPLETE, RunStatus.QUIET) for run in since):
         return False
     if not since:
         return True
@@ -64,11 +68,13 @@ def run_schedule(
 
     Args:
         at: the time of day in UTC, HH:MM: UTC has no hour that comes twice or never.
-        list_nights: reads the ledger; called in the scheduler's thread.
-        run_night: runs one night; called in the scheduler's thread.
+        list_nights: reads the ledger; called in this thread.
+        run_night: runs one night; called in this thread, where a signal can break off its wait on the network.
     """
     scheduler = BlockingScheduler(
-        timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        timezone=UTC,
+        executors={"default": DebugExecutor()},  # the one that runs a job in the scheduler's own thread
+        job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
     )
 
     def run_if_due() -> None:
@@ -76,9 +82,11 @@ def run_schedule(
             run_night()
 
     hours, minutes = at.split(":")
-    # One job, three triggers would be three instances: the lock of the night keeps them apart, the ledger says no.
+    # Both jobs ask the ledger, so that two triggers are not two nights. APScheduler goes by the system's clock.
     scheduler.add_job(run_if_due, "cron", hour=int(hours), minute=int(minutes), id="nightly")
-    scheduler.add_job(run_if_due, "interval", seconds=HEARTBEAT.total_seconds(), id="heartbeat", next_run_time=clock())
+    scheduler.add_job(
+        run_if_due, "interval", seconds=HEARTBEAT.total_seconds(), id="heartbeat", next_run_time=now_utc()
+    )
     scheduler.add_listener(_tell, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
     previous = _stop_on_signals(scheduler, stop)
     try:
@@ -90,9 +98,10 @@ def run_schedule(
 
 def _stop_on_signals(scheduler: BlockingScheduler, stop: Stop) -> dict[int, Any]:
     def on_signal(number: int, frame: object) -> None:
-        stop.request()
-        # Not in the handler: the main thread may hold the scheduler's own lock.
-        threading.Thread(target=scheduler.shutdown, kwargs={"wait": True}).start()
+        if not stop.is_requested:
+            # Not in the handler: this very thread may hold the scheduler's own lock.
+            threading.Thread(target=scheduler.shutdown, kwargs={"wait": True}).start()
+        stop.on_signal(number, frame)
 
     return {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
 

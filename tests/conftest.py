@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-
 from bmp import Bmp, make_bmp
+
 from db.store import Store, open_store
 
 NOW = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)

@@ -108,10 +108,9 @@ class PoliteClient:
     def _back_off(self, url: str, reason: str, asked_wait: float, attempt: int) -> None:
         """Wait before the next try, or give up: a wait that was asked for is never cut short."""
         left = self._pace.max_wait_seconds - self._lost_seconds
-        backoff = min(
-            LONGEST_BACKOFF_SECONDS, max(1.0, min(FIRST_BACKOFF_SECONDS, self._pace.delay_seconds)) * 2**attempt
-        )
-        wait = asked_wait if asked_wait > 0 else min(backoff, max(left, 0.0))
+        first = max(1.0, min(FIRST_BACKOFF_SECONDS, self._pace.delay_seconds))
+        backoff = min(LONGEST_BACKOFF_SECONDS, first * 2 ** min(attempt, 10))
+        wait = max(asked_wait, min(backoff, max(left, 0.0)))
         if left <= 0 or wait > left:
             asked = f", which asks to wait {asked_wait:.0f} s" if asked_wait > 0 else ""
             raise SourceError(
@@ -127,10 +126,10 @@ class PoliteClient:
             with self._stop.breakable(), self._client.stream("GET", url, params=params) as response:
                 self._judge(url, response)
                 return self._read(response, deadline)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise SourceError(f"{clean_line(url)} is not an address: {error}", "mend the setting") from error
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise _TryAgain(clean_line(str(error)) or type(error).__name__) from error
-        except httpx.InvalidURL as error:
-            raise SourceError(f"{clean_line(url)} is not an address: {error}", "mend the setting") from error
 
     def _longest_answer(self) -> float:
         left = self._pace.max_wait_seconds - self._lost_seconds
@@ -160,7 +159,7 @@ class PoliteClient:
             return float(header)
         try:
             moment = parsedate_to_datetime(header)
-        except ValueError:
+        except (ValueError, OverflowError):
             return 0.0
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
@@ -193,4 +192,5 @@ def _host(url: str) -> str:
 
 def user_agent(version: str, contact: str) -> str:
     """Return the name this program goes by, with the address of whom to write to if there is one."""
-    return f"bmprinciples/{version}" + (f" ({clean_line(contact)})" if contact else "")
+    name = f"bmprinciples/{version}" + (f" ({clean_line(contact)})" if contact else "")
+    return name.encode("ascii", "replace").decode()  # a header has no other letters

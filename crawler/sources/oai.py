@@ -122,7 +122,8 @@ class _Reading:
         self._server_day: str | None = None
 
     def restart(self) -> None:
-        """Begin the list anew at the last day that is vouched for."""
+        """Begin the list anew at the last day that is vouched for; what was seen of that day comes again."""
+        self._seen.clear()
         if self._in_order:
             self.resume_from = self._vouched(self._last_day)
 
@@ -132,7 +133,7 @@ class _Reading:
         self.stands_still = bool(answer.token) and identifiers <= self._seen
         self._seen |= identifiers
         self._received += answer.received
-        self._server_day = self._server_day or min(answer.response_day, today).isoformat()
+        self._server_day = self._server_day or self._present(answer.response_day, today).isoformat()
         for day in answer.days:
             self._in_order = self._in_order and day >= self._last_day
             self._last_day = max(self._last_day, day)
@@ -143,9 +144,13 @@ class _Reading:
         if not answer.token:
             cursor = self._vouched(self._server_day)
         elif self._in_order:
-            cursor = self._vouched(self._last_day)
+            cursor = self._vouched(min(self._last_day, self._server_day))
         promised = answer.list_size if answer.list_size is not None else (None if answer.token else self._received)
         return Page(answer.papers, answer.malformed, answer.received, cursor, promised)
+
+    def _present(self, response_day: date, today: date) -> date:
+        """Return the earlier of the two clocks' days; ours is off if it stands before the day that was asked from."""
+        return response_day if today.isoformat() < self.resume_from else min(response_day, today)
 
     def _first_day(self, answer: OaiPage) -> str:
         return min(answer.days, default=self.resume_from)

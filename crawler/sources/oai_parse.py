@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 
 from lxml import etree
@@ -16,6 +16,9 @@ from db.text import clean_line, parse_arxiv_id
 
 OAI = "{http://www.openarchives.org/OAI/2.0/}"
 RAW = "{http://arxiv.org/OAI/arXivRaw/}"
+
+_COUNT = re.compile(r"[0-9]{1,9}")
+_VERSION = re.compile(r"v?([1-9][0-9]{0,3})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ def _read_list(record_list: etree._Element, response_day: date) -> OaiPage:
 
 def _list_size(token: etree._Element | None) -> int | None:
     size = token.get("completeListSize", "") if token is not None else ""
-    return int(size) if size.isdecimal() else None
+    return int(size) if _COUNT.fullmatch(size) else None
 
 
 def _is_deleted(record: etree._Element) -> bool:
@@ -183,29 +186,38 @@ class _Version:
 
 
 def _version(element: etree._Element) -> _Version:
-    number = element.get("version", "").removeprefix("v")
-    if not number.isdecimal() or int(number) < 1:
-        raise AnswerError("a version has no number")
     return _Version(
-        int(number),
+        parse_version_number(element.get("version", "")),
         parse_version_date(element.findtext(f"{RAW}date") or ""),
         (element.findtext(f"{RAW}source_type") or "").strip(),
     )
 
 
+def parse_version_number(text: str) -> int:
+    """Read a version such as `v2`.
+
+    Raises:
+        AnswerError: it is none, or beyond v9999.
+    """
+    found = _VERSION.fullmatch(text)
+    if found is None:
+        raise AnswerError("a version has no number")
+    return int(found[1])
+
+
 def parse_version_date(text: str) -> datetime:
-    """Read an RFC 822 date such as `Mon, 22 Oct 2018 22:41:50 GMT`.
+    """Read an RFC 822 date such as `Mon, 22 Oct 2018 22:41:50 GMT`, as a moment in UTC.
 
     Raises:
         AnswerError: it is none.
     """
     try:
         moment = parsedate_to_datetime(text.strip())
-    except ValueError:
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise AnswerError(f"'{clean_line(text)[:40]}' is not a date") from None
-    if moment.tzinfo is None:
-        raise AnswerError(f"'{clean_line(text)[:40]}' has no time zone")
-    return moment
+    raise AnswerError(f"'{clean_line(text)[:40]}' has no time zone")
 
 
 def _required(raw: etree._Element, name: str) -> str:
@@ -220,20 +232,29 @@ def _optional(raw: etree._Element, name: str) -> str | None:
 
 
 _SAYS_WITHDRAWN = re.compile(
-    r"\b(?:this|the)\s+(?:\w+\s+)?(?:paper|article|submission|manuscript|work|preprint|version)"
-    r"\s+(?:has been|have been|is|was|is being)\s+(?:\w+\s+)?withdrawn\b"
-    r"|^\s*withdrawn\b|\bwithdrawn by (?:the )?authors?\b",
+    r"(?:\b(?:this|the)\s+(?:\w+\s+)?(?:paper|article|submission|manuscript|work|preprint|version)"
+    r"\s+(?:has been|have been|is|was|is being)\s+(?:(?!not\b|never\b)\w+\s+)?withdrawn\b"
+    r"|^\s*withdrawn\b|\bwithdrawn by (?:the )?authors?\b)"
+    r"(?!\s+from\s+(?!(?:the\s+)?arxiv\b))",  # from a journal or a conference is no withdrawal
     re.IGNORECASE,
+)
+_OF_ANOTHER = re.compile(
+    r"\b(?:supersed(?:es|ing)|replac(?:es|ing)|(?:previous|earlier|former) version)\b", re.IGNORECASE
 )
 
 
 def says_withdrawn(comments: str | None, abstract: str) -> bool:
     """Tell whether comments, or an abstract's opening, say so: the source type alone does not always."""
-    return bool(_SAYS_WITHDRAWN.search(comments or "") or _SAYS_WITHDRAWN.search(abstract[:120]))
+    return any(_is_own(match) for text in (comments or "", abstract[:120]) for match in _SAYS_WITHDRAWN.finditer(text))
+
+
+def _is_own(match: re.Match[str]) -> bool:
+    """Tell whether the words are of this paper, and not of another that it takes the place of."""
+    return _OF_ANOTHER.search(match.string[: match.end()]) is None
 
 
 _AFFILIATION = re.compile(r"\s*\((?:[^()]|\([^()]*\))*\)")
-_BETWEEN_AUTHORS = re.compile(r"\s*,\s*(?:and\s+)?|\s+and\s+")
+_BETWEEN_AUTHORS = re.compile(r"\s*,\s*(?!(?:Jr|Sr|II|III|IV)\b)(?:and\s+)?|\s+and\s+")
 
 
 def split_authors(text: str) -> tuple[str, ...]:

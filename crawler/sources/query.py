@@ -7,9 +7,10 @@ client and is checked before the package sees it. API: https://info.arxiv.org/he
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -25,12 +26,14 @@ from db.records import Paper
 from db.text import clean_line, parse_arxiv_id
 from db.times import Clock
 
+_VERSION = re.compile(r"(?<=[0-9])v([1-9][0-9]{0,3})$")
 ATOM = "{http://www.w3.org/2005/Atom}"
 OPENSEARCH = "{http://a9.com/-/spec/opensearch/1.1/}"
 
 PAGE_SIZE = 1_000  # the manual asks to refine queries that return more
 MOST_RESULTS = 10_000  # the API fails beyond
 IDS_PER_REQUEST = 100
+_COUNT = re.compile(r"[0-9]{1,9}")
 OVERLAP = timedelta(days=30)  # papers held in moderation appear late, under their old date
 
 
@@ -80,7 +83,7 @@ def _parse_feed(body: bytes) -> etree._Element:
 
 def _total(feed: etree._Element) -> int:
     text = (feed.findtext(f"{OPENSEARCH}totalResults") or "").strip()
-    if not text.isdecimal():
+    if not _COUNT.fullmatch(text):
         raise AnswerError("the answer does not tell how many results there are")
     return int(text)
 
@@ -92,6 +95,15 @@ def _check_entry(entry: etree._Element) -> None:
     for name in ("id", "title", "published", "updated", "summary"):
         if not (entry.findtext(f"{ATOM}{name}") or "").strip():
             raise AnswerError(f"an entry ({clean_line(identifier)[:60]}) has no {name}")
+    for name in ("published", "updated"):
+        _check_moment((entry.findtext(f"{ATOM}{name}") or "").strip())
+
+
+def _check_moment(text: str) -> None:
+    try:
+        datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise AnswerError(f"an entry has '{clean_line(text)[:40]}' for a date") from None
 
 
 class QueryApi:
@@ -129,12 +141,12 @@ def _paper(result: Any) -> Paper:
     arxiv_id = parse_arxiv_id(result.entry_id)
     if arxiv_id is None:
         raise SourceError(f"'{clean_line(result.entry_id)[:60]}' is not an arXiv id")
-    version = result.entry_id.rpartition("v")[2]
+    version = _VERSION.search(result.entry_id)
     abstract = decode_accents(clean_line(result.summary))
     comments = clean_line(result.comment or "") or None
     return Paper(
         arxiv_id=arxiv_id,
-        version=int(version) if version.isdecimal() else 1,
+        version=int(version[1]) if version else 1,
         title=decode_accents(clean_line(result.title)),
         abstract=abstract,
         authors=tuple(decode_accents(clean_line(author.name)) for author in result.authors),
@@ -179,10 +191,13 @@ class ApiDaysSource:
         """Yield one page a day.
 
         Raises:
-            SourceError: a day did not arrive whole, or the API says that there was nothing on any day.
+            SourceError: a day did not arrive whole, or the API says that there was nothing on any day, or the first
+                day has not come by our clock.
         """
         promised = received = 0
         day, today = date.fromisoformat(start), self._clock().astimezone(UTC).date()
+        if day > today:
+            raise SourceError(f"by this machine's clock {day} has not come", "set the clock right, or ask from earlier")
         while day <= today:
             papers, total = self._api.fetch(self._search(day))
             promised, received = promised + total, received + len(papers)
@@ -195,7 +210,7 @@ class ApiDaysSource:
             yield Page(
                 tuple(papers),
                 received=len(papers),
-                cursor=day.isoformat() if whole else None,
+                cursor=day.isoformat() if whole and total else None,  # an empty day may be a lie of the API
                 promised=promised if last else None,
             )
             if not whole:
@@ -204,7 +219,8 @@ class ApiDaysSource:
 
     def _search(self, day: date) -> arxiv.Search:
         categories = " OR ".join(f"cat:{category}" for category in self._categories)
-        window = f"submittedDate:[{day:%Y%m%d}0000 TO {day:%Y%m%d}2359]"
+        # To the next midnight: 2359 would pass over the last minute; a paper that comes twice is kept once.
+        window = f"submittedDate:[{day:%Y%m%d}0000 TO {day + timedelta(days=1):%Y%m%d}0000]"
         return arxiv.Search(
             query=f"({categories}) AND {window}", max_results=None, sort_by=arxiv.SortCriterion.SubmittedDate
         )
@@ -265,4 +281,7 @@ class SearchSource:
         """Yield what the query gives, as one page."""
         search = arxiv.Search(query=self._query, max_results=self._limit, sort_by=arxiv.SortCriterion.SubmittedDate)
         papers, total = self._api.fetch(search)
-        yield Page(tuple(papers), received=len(papers), promised=min(total, self._limit))
+        promised = min(total, self._limit)
+        yield Page(tuple(papers), received=len(papers), promised=promised)
+        if len(papers) < promised:
+            raise SourceError(f"the query API promised {promised} papers and gave {len(papers)}")

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from crawler.sources.oai_parse import parse_version_date, says_withdrawn, split_authors
+from crawler.sources.oai_parse import parse_version_date, parse_version_number, says_withdrawn, split_authors
 from crawler.sources.source import Page
 from crawler.sources.tex import decode_accents
 from db.errors import AnswerError, SourceError, UsageError
@@ -90,7 +90,7 @@ class SnapshotSource:
         if not line.strip():
             return None
         record = _parse_line(line)
-        if self._categories.isdisjoint(_text(record, "categories").split()):
+        if self._categories and self._categories.isdisjoint(_text(record, "categories").split()):
             return None
         paper = parse_snapshot_record(record)
         too_old = self._since is not None and paper.datestamp is not None and paper.datestamp < self._since
@@ -138,7 +138,7 @@ def parse_snapshot_record(record: dict[str, Any]) -> Paper:
     abstract = decode_accents(clean_line(abstract))
     return Paper(
         arxiv_id=arxiv_id,
-        version=_newest_version(versions),
+        version=parse_version_number(_text(versions[-1], "version")),
         title=title,
         abstract=abstract,
         authors=_authors(record),
@@ -162,17 +162,12 @@ def _text(record: Any, name: str) -> str:
     return value or ""
 
 
-def _newest_version(versions: Sequence[Any]) -> int:
-    number = _text(versions[-1], "version").removeprefix("v")
-    if not number.isdecimal() or int(number) < 1:
-        raise AnswerError("the newest version has no number")
-    return int(number)
-
-
 def _authors(record: dict[str, Any]) -> tuple[str, ...]:
     parsed = record.get("authors_parsed")
     if not isinstance(parsed, list) or not parsed:
         return split_authors(_text(record, "authors"))
+    if not all(isinstance(name, list) for name in parsed):
+        raise AnswerError("'authors_parsed' is not a list of names")
     names = [" ".join(str(part) for part in (*name[1:2], *name[:1], *name[2:3]) if part) for name in parsed]
     return tuple(clean_line(decode_accents(name)) for name in names)
 

@@ -26,17 +26,19 @@ _LETTERS = {
     "ss": "ß", "ae": "æ", "AE": "Æ", "oe": "œ", "OE": "Œ", "aa": "å", "AA": "Å",
     "o": "ø", "O": "Ø", "l": "ł", "L": "Ł", "i": "\u0131", "j": "\u0237",
 }  # fmt: skip
+_DOTTED = {"\u0131": "i", "\u0237": "j"}  # an accent takes the place of the dot
 
-_SYMBOL_ACCENT = re.compile(r"""\{?\\(['`^"~=.])\s*(?:\{\s*\\?([A-Za-z])\s*\}|\\?([A-Za-z]))\}?""")
-_LETTER_ACCENT = re.compile(r"\{?\\([uvHckrdb])(?:\s*\{\s*\\?([A-Za-z])\s*\}|\s+\\?([A-Za-z])(?![A-Za-z]))\}?")
-_LETTER = re.compile(
-    r"\{\\(ss|ae|AE|oe|OE|aa|AA|o|O|l|L|i|j)\s*\}|\\(ss|ae|AE|oe|OE|aa|AA|o|O|l|L|i|j)(?![A-Za-z])(?:\{\}|\s)?"
-)
+_LETTER = re.compile(r"\\(ss|ae|AE|oe|OE|aa|AA|o|O|l|L|i|j)(?![A-Za-z])(?:\{\}| )?")
+_ACCENTED = r"[^\W\d_][\u0300-\u036f]*"
+_SYMBOL_ACCENT = re.compile(rf"""\\(['`^"~=.])\s*(?:\{{\s*({_ACCENTED})\s*\}}|({_ACCENTED}))""")
+_LETTER_ACCENT = re.compile(rf"\\([uvHckrdb])(?:\s*\{{\s*({_ACCENTED})\s*\}}|\s+({_ACCENTED})(?![A-Za-z]))")
+_BRACED = re.compile(r"\{([^\W\d_a-zA-Z][\u0300-\u036f]*|[a-zA-Z][\u0300-\u036f]+)\}")
 _MATH = re.compile(r"(\$[^$]*\$)")
+_DEEPEST = 4  # an accent on an accented letter, with braces about each
 
 
 def decode_accents(text: str) -> str:
-    r"""Return the text with accents such as `\'e`, `{\"o}`, `\c{c}` and letters such as `\o` in Unicode."""
+    r"""Return the text with accents such as `\'e`, `{\"o}`, `\~{\^e}` and letters such as `\o` in Unicode."""
     if "\\" not in text:
         return text
     parts = _MATH.split(text)
@@ -44,13 +46,17 @@ def decode_accents(text: str) -> str:
 
 
 def _decode(text: str) -> str:
-    text = _SYMBOL_ACCENT.sub(_compose, text)
-    text = _LETTER_ACCENT.sub(_compose, text)
-    return _LETTER.sub(lambda match: _LETTERS[match[1] or match[2]], text)
+    """Decode from the inside out: what an accent stands on may itself be written in TeX."""
+    text = _LETTER.sub(lambda match: _LETTERS[match[1]], text)
+    for _ in range(_DEEPEST):
+        before = text
+        text = _LETTER_ACCENT.sub(_compose, _SYMBOL_ACCENT.sub(_compose, text))
+        text = _BRACED.sub(lambda match: match[1], text)
+        if text == before:
+            break
+    return text
 
 
 def _compose(match: re.Match[str]) -> str:
-    accent, letter = match[1], match[2] or match[3]
-    composed = unicodedata.normalize("NFC", letter + _COMBINING[accent])
-    closing = "}" if match[0].endswith("}") and not match[0].startswith("{") and match[2] is None else ""
-    return composed + closing
+    letter = match[2] or match[3]
+    return unicodedata.normalize("NFC", _DOTTED.get(letter, letter) + _COMBINING[match[1]])

@@ -100,9 +100,9 @@ class SnoozeDialog(ModalScreen[date | None]):
 
     def _meaning(self, text: str) -> Content:
         try:
-            said = f"comes back on {snooze_until(text, self._today):%A, %Y-%m-%d}; enter, or esc to cancel"
+            said = f"comes back on {snooze_until(text, self._today):%A, %Y-%m-%d}. Esc cancels"
         except UsageError:
-            said = "a number of days, or a date as 2026-12-31; esc to cancel"
+            said = "a number of days, or a date as 2026-12-31"
         return Content.styled(said, present.MUTED)
 
 
@@ -201,5 +201,5 @@ def key_words(
 
 
 def _key_name(binding: Binding) -> str:
-    names = {"escape": "esc", "question_mark": "?", "slash": "/"}
+    names = {"escape": "esc", "question_mark": "?", "slash": "/", "pagedown": "pgdn", "pageup": "pgup"}
     return binding.key_display or " ".join(names.get(key, key) for key in binding.key.split(","))

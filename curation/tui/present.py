@@ -162,10 +162,8 @@ def event_text(event: Row) -> str:
 
 def status_line(*, reviewer: str, place: str, decided: int, scope: str, said: str) -> Content:
     """Return the status bar: whose desk, where in the queue, how much was decided, and what happened last."""
-    parts = [(f"{plain(said)}  ", "bold") if said else ("", ""), (plain(reviewer), MUTED), (f"  {plain(place)}", "")]
-    if scope:
-        parts.append((f"  {plain(scope)}", KEY))
-    return _join([*parts, (f"  {decided} decided", MUTED)])
+    parts = [(plain(reviewer), MUTED), (f"  {plain(place)}", "bold"), (f"  {plain(scope)}" if scope else "", KEY)]
+    return _join([*parts, (f"  {decided} decided", MUTED), (f"  {plain(said)}" if said else "", "")])
 
 
 def key_line(keys: Sequence[Part], width: int) -> Content:

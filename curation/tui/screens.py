@@ -46,24 +46,24 @@ class ReviewScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "accept('supports')", "supports", tooltip="accept: the paper supports the claim"),
         Binding("c", "accept('contradicts')", "contradicts", tooltip="accept: it contradicts the claim"),
-        Binding("f", "accept('qualifies')", "qualifies", tooltip="accept: it qualifies the claim (holds within limits)"),
+        Binding("f", "accept('qualifies')", "qualifies", tooltip="accept: it qualifies the claim, sets limits"),
         Binding("m", "accept('mentions')", "mentions", tooltip="accept: it mentions the claim"),
         Binding("r", "reject", "reject", tooltip="reject: it is no evidence for this claim"),
-        Binding("u", "undo", "undo", tooltip="take back your newest decision, of this session or an earlier one"),
+        Binding("u", "undo", "undo", tooltip="take back your newest decision, also an old one"),
         Binding("b", "maybe", "maybe", tooltip="put aside as maybe"),
         Binding("z", "snooze", "snooze", tooltip="snooze for some days, or until a date"),
         Binding("n", "note", "note", tooltip="write a note, kept with your decision"),
         Binding("o", "open", "open", tooltip="open the paper in the browser"),
-        Binding("slash", "filter", "filter", tooltip="show only what has these words in title, code or id"),
+        Binding("slash", "filter", "filter", tooltip="show only what has these words"),
         Binding("a", "ask_stance", "accept", tooltip="accept, and be asked for the stance"),
         Binding("j,down", "move(1)", "next", tooltip="next paper"),
         Binding("k,up", "move(-1)", "previous", tooltip="previous paper"),
         Binding("g,home", "first", "first", tooltip="first paper"),
         Binding("G,end", "last", "last", tooltip="last paper"),
-        Binding("enter", "zoom", "read", tooltip="give the paper the room of the list, or give it back"),
+        Binding("enter", "zoom", "read", tooltip="hide the list to read, or show it again"),
         Binding("space,pagedown", "page(1)", "page", tooltip="read on in the abstract"),
         Binding("backspace,pageup", "page(-1)", "back", tooltip="read back"),
-        Binding("tab", "app.focus_next", "pane", tooltip="go to the next pane; arrows then scroll it"),
+        Binding("tab", "app.focus_next", "pane", tooltip="next pane; arrows then scroll it"),
         Binding("escape", "back", "back", tooltip="show all papers again"),
         Binding("R", "reload", "reload", tooltip="read the queue anew"),
         Binding("t", "toggle_theme", "theme", tooltip="dark or light"),
@@ -202,6 +202,7 @@ class ReviewScreen(Screen[None]):
     def action_zoom(self) -> None:
         """Give the paper the list's room, or give it back."""
         self.toggle_class("-reading")
+        self.query_one("#abstract" if self.has_class("-reading") else "#queue").focus()
 
     @on(QueueList.Chosen)
     def _choose(self, message: QueueList.Chosen) -> None:
@@ -325,5 +326,6 @@ class ReviewScreen(Screen[None]):
             said=self._said,
         )
         self.query_one("#status", Line).update(status)
-        keys = present.key_line(key_words(self.BINDINGS), max(0, self.size.width - 2))
+        words = [(key.split()[0], word) for key, word in key_words(self.BINDINGS)]
+        keys = present.key_line(words, max(0, self.size.width - 2))
         self.query_one("#keys", Line).update(keys)

@@ -11,8 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-
 from bmp import Bmp, Result
+
 from crawler.sources.oai_parse import parse_list
 from db.papers import save_papers
 from db.runs import start_run
@@ -164,9 +164,7 @@ def test_queue_show_has_what_a_reviewer_needs(filled: Bmp) -> None:
         (("review",), 2, "terminal"),
     ],
 )
-def test_bad_input_gets_one_line_and_changes_nothing(
-    filled: Bmp, words: tuple[str, ...], code: int, said: str
-) -> None:
+def test_bad_input_gets_one_line_and_changes_nothing(filled: Bmp, words: tuple[str, ...], code: int, said: str) -> None:
     before = _dump()
     assert_one_line(filled(*words), code, said)
     assert _dump() == before

@@ -34,8 +34,8 @@ def _draw_one(store: Store, path: Path, size: tuple[int, int]) -> Path:
 
 
 def _tidy(picture: str) -> str:
-    """Drop the fonts, which would be fetched from elsewhere, and blanks at line ends."""
-    bare = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
+    """Drop the fonts, which would be fetched from elsewhere, and blanks at line ends; keep blanks in the text."""
+    bare = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL).replace("<svg ", '<svg xml:space="preserve" ', 1)
     return "\n".join(line.rstrip() for line in bare.splitlines() if line.strip()) + "\n"
 
 

@@ -119,7 +119,8 @@ def test_the_constraints_name_every_direct_dependency_exactly() -> None:
         line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").split("\n") if "==" in line
     )
     names = {name.lower().replace("_", "-") for name in pinned}
-    for requirement in [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]:
+    extras = [requirement for extra in project["optional-dependencies"].values() for requirement in extra]
+    for requirement in [*project["dependencies"], *extras]:
         name = re.split(r"[<>=\[]", requirement)[0].lower().replace("_", "-")
         assert name in names, f"{name} is not in constraints.txt"
     assert pinned["torch"] == "2.13.0"
