@@ -87,7 +87,8 @@ def _harvest_part(context: HarvestContext, source: Source, part: str, since: dat
     for page in source.pages(part, start):
         _keep_page(context, source, part, page if may_move else replace(page, cursor=None), cursor, result)
         promised = page.promised if page.promised is not None else promised
-        context.progress("harvest", result.received, promised)
+        known = promised is not None and result.promised is not None
+        context.progress("harvest", result.received, result.promised + promised if known else None)
         context.stop.check()
     if promised is None:
         result.promised = None

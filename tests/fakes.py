@@ -71,12 +71,16 @@ class HashEmbedder:
 
 
 def make_client(stop: Stop | None = None, *, max_wait: float = 20.0, read_timeout: float = 2.0) -> PoliteClient:
-    """Return a client for loopback: without certificates, which take longer to load than a test to run."""
+    """Return a client for loopback.
+
+    It loads no certificates, which takes longer than a test, and keeps no connection open that a test would close.
+    """
+    limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
     return PoliteClient(
         Pace(delay_seconds=0, max_wait_seconds=max_wait, read_timeout_seconds=read_timeout),
         user_agent=user_agent("0", "tests@example.org"),
         stop=stop or FakeTime(),
-        transport=httpx.HTTPTransport(verify=False, trust_env=False, limits=httpx.Limits(max_connections=1)),
+        transport=httpx.HTTPTransport(verify=False, trust_env=False, limits=limits),
     )
 
 

@@ -67,7 +67,9 @@ def main() -> None:
     for path in options.without:
         with gzip.open(path, "rt", encoding="utf-8") as lines:
             left_out |= {json.loads(line)["id"] for line in lines}
-    save_terms(options.out / "document-frequencies.tsv.gz", *count_terms(read_papers(options.papers, frozenset(left_out))))
+    save_terms(
+        options.out / "document-frequencies.tsv.gz", *count_terms(read_papers(options.papers, frozenset(left_out)))
+    )
     if options.vectors:
         save_centre(options.out / "vectors.npz", options.vectors, options.revision, options.prompt, options.max_length)
 

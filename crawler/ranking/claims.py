@@ -23,7 +23,9 @@ class Claim:
 
     def texts(self) -> tuple[str, ...]:
         """Return what is embedded: title, statement, each keyword, then all of them as one text; none is empty or twice."""
-        return tuple(dict.fromkeys(text for text in (self.title, self.statement, *self.keywords, self._whole()) if text))
+        return tuple(
+            dict.fromkeys(text for text in (self.title, self.statement, *self.keywords, self._whole()) if text)
+        )
 
     def _whole(self) -> str:
         sentences = ". ".join(dict.fromkeys(text.rstrip(".") for text in (self.title, self.statement) if text))

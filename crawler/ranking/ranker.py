@@ -16,8 +16,8 @@ __all__ = ["DEFAULT_THRESHOLD", "Claim", "Document", "Ranker", "document_text"]
 
 DENSE_UNIT = 0.1  # a cosine so far above the field's mean counts one: about its spread over background papers
 LEXICAL_UNIT = 0.05  # the spread of the words' evidence over background papers
-SLOPE, MIDPOINT = 1.0, 5.0
-DEFAULT_THRESHOLD = 0.5
+SLOPE, MIDPOINT = 1.0, 7.5  # of the logistic curve, fitted on labelled papers (docs/ranking.md)
+DEFAULT_THRESHOLD: float = 0.85
 DECIMALS = 6
 
 
@@ -43,9 +43,7 @@ class Ranker:
         self._lexical = LexicalEvidence(claims, background.lexicon)
         self._dense = DenseEvidence(claim_vectors, background.centre)
 
-    def evidence(
-        self, documents: Sequence[Document], vectors: npt.NDArray[np.float32]
-    ) -> npt.NDArray[np.float64]:
+    def evidence(self, documents: Sequence[Document], vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return the joint evidence, shape (documents, claims), in units of its background's spread; see `score`."""
         if len(documents) != len(vectors):
             raise ValueError(f"{len(documents)} documents but {len(vectors)} vectors")

@@ -254,7 +254,7 @@ def _is_own(match: re.Match[str]) -> bool:
 
 
 _AFFILIATION = re.compile(r"\s*\((?:[^()]|\([^()]*\))*\)")
-_BETWEEN_AUTHORS = re.compile(r"\s*,\s*(?!(?:Jr|Sr|II|III|IV)\b)(?:and\s+)?|\s+and\s+")
+_BETWEEN_AUTHORS = re.compile(r"\s*,(?!\s*(?:Jr|Sr|II|III|IV)\b)\s*(?:and\s+)?|\s+and\s+")
 
 
 def split_authors(text: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from importlib.resources import files
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 import httpx
 
@@ -24,7 +24,7 @@ def sample_transport() -> httpx.BaseTransport:
 def _answer(request: httpx.Request) -> httpx.Response:
     params = dict(request.url.params)
     if "resumptionToken" in params:
-        asked_set = parse_qs(params["resumptionToken"]).get("set", [""])[0]
+        asked_set = parse_qs(unquote(params["resumptionToken"])).get("set", [""])[0]
         name = _SECOND_PAGE if asked_set == "cs" else None
     else:
         name = _FIRST_PAGES.get(params.get("set", ""))

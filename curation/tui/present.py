@@ -157,7 +157,7 @@ def event_text(event: Row) -> str:
     """Return one line of the history: day, what, by whom, and the note if there is one."""
     said = verdict_text(event["kind"], event["stance"], event["until"])
     note = f": {event['note']}" if event["note"] else ""
-    return f"{event['decided_at'][:10]}  {said}, {event['reviewer']}{note}"
+    return f"{event['decided_at'][:10]} {said}, {event['reviewer']}{note}"
 
 
 def status_line(*, reviewer: str, place: str, decided: int, scope: str, said: str) -> Content:

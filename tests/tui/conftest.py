@@ -16,10 +16,6 @@ from curation.tui.app import ReviewApp
 from db.phenomena import list_phenomena
 from db.store import Store, open_store
 
-NARROW = (80, 24)
-WIDE = (160, 48)
-
-
 @dataclass
 class Place:
     """A database, and what the app did to the world outside."""
@@ -57,12 +53,21 @@ def place(empty_place: Place) -> Place:
     return empty_place
 
 
-def shown(app: ReviewApp) -> str:
-    """Return what is on the screen, line by line."""
-    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
-
-
 @pytest.fixture
-def look() -> Callable[[ReviewApp], str]:
-    """Reads the screen."""
+def look() -> Callable[..., str]:
+    """Reads the screen, or a part of it, with the line ends folded to blanks."""
     return shown
+
+
+def shown(app: ReviewApp, *parts: str) -> str:
+    """Return what is on the screen, or within the parts that the selectors name."""
+    lines = [strip.text for strip in app.screen._compositor.render_strips()]
+    if not parts:
+        return fold("\n".join(lines))
+    regions = [widget.region for part in parts for widget in app.screen.query(part)]
+    return fold("\n".join(line[r.x : r.right] for r in regions for line in lines[r.y : r.bottom]))
+
+
+def fold(text: str) -> str:
+    """Return the words with one blank between them, without rules and marks."""
+    return " ".join(text.replace("│", " ").replace("▌", " ").split())

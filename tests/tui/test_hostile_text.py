@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from rich.segment import Segment
+from textual import events
 from tui.sample_queue import HITS, Hit, fill, review_of, sample_papers
 
 from curation.review import Decision
@@ -32,12 +33,12 @@ CONTROL = (
 WIDE_TEXT = ("大規模言語モデルのスケーリング則" * 8, "🧪👩🏽‍🔬 emoji 🚀" * 10, "x" * 5000, "é" * 300, "\u0301\u0301\u0301", "")
 HOSTILE = (*MARKUP, *CONTROL, *WIDE_TEXT)
 UNSAFE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-Look = Callable[[ReviewApp], str]
+Look = Callable[..., str]
 
 
-def entry(text: str) -> Phenomenon:
+def entry(code: str, text: str) -> Phenomenon:
     return Phenomenon(
-        code="H1.1",
+        code=code,
         aspect=Aspect.HOW,
         group=text or "g",
         title=text or "t",
@@ -45,6 +46,34 @@ def entry(text: str) -> Phenomenon:
         keywords=(text, "loss ("),
         criteria=Criteria((text,), (text,), (text,)),
     )
+
+
+@pytest.fixture
+def hostile_place(empty_place: Any) -> Any:
+    """A database whose every text is hostile, a paper and a phenomenon for each; each was decided and undone once."""
+    papers = [
+        replace(
+            paper,
+            title=text,
+            abstract=f"{text} Evidence {text}. {text}" if text else "",
+            authors=(text,) * 6,
+            comments=text,
+            journal_ref=text,
+            doi=text,
+        )
+        for paper, text in zip({p.arxiv_id: p for p in sample_papers()}.values(), HOSTILE, strict=False)
+    ]
+    codes = [f"H1.{number}" for number in range(len(HOSTILE))]
+    hits = [
+        Hit(paper.arxiv_id, code, 0.9, "Evidence" if paper.abstract else None)
+        for paper, code in zip(papers, codes, strict=True)
+    ]
+    fill(empty_place.store, papers, [entry(code, text) for code, text in zip(codes, HOSTILE, strict=True)], hits)
+    for candidate, text in zip(review_of(empty_place.store).waiting(), HOSTILE, strict=True):
+        review = review_of(empty_place.store, reviewer=f"r{text}")
+        review.decide(candidate["id"], Decision(Verdict.REJECT, note=text or None))
+        review.undo(candidate["id"])
+    return empty_place
 
 
 def assert_harmless(app: ReviewApp) -> None:
@@ -62,40 +91,28 @@ def assert_plain(segment: Segment) -> None:
         assert "@click" not in segment.style.meta, segment  # scroll bars have `@mouse.down`
 
 
-@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:24])
-async def test_hostile_text_stays_text_on_every_screen(empty_place: Any, text: str) -> None:
-    papers = [
-        replace(
-            paper,
-            title=text,
-            abstract=f"{text} Evidence {text}. {text}" if text else "",
-            authors=(text,) * 6,
-            categories=("cs.LG",),
-            comments=text,
-            journal_ref=text,
-            doi=text,
-        )
-        for paper in sample_papers()[:3]
-    ]
-    hits = [Hit(paper.arxiv_id, "H1.1", 0.5, None) for paper in papers]
-    hits[0] = Hit(papers[0].arxiv_id, "H1.1", 0.9, "Evidence" if text else None)
-    fill(empty_place.store, papers, [entry(text)], hits)
-    review = review_of(empty_place.store, reviewer=f"r{text}")
-    best = review.waiting()[0]["id"]
-    review.decide(best, Decision(Verdict.REJECT, note=text or None))
-    review.undo(best)
-    app = empty_place.app(review)
-    for size in ((80, 24), (160, 48)):
-        app = empty_place.app(review)
-        async with app.run_test(size=size) as pilot:
-            for keys in (
-                ("n",), ("enter",), ("j",), ("enter",), ("enter",), ("a",), ("escape",), ("z",), ("escape",),
-                ("question_mark",), ("escape",), ("o",), ("slash", *"zzz"), ("escape",), ("t",), ("r",), ("u",),
-            ):  # fmt: skip
-                await pilot.press(*keys)
-                await pilot.pause()
-                assert_harmless(app)
-            assert app.is_running
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
+async def test_hostile_text_stays_text_on_every_paper(hostile_place: Any, size: tuple[int, int]) -> None:
+    app = hostile_place.app()
+    async with app.run_test(size=size) as pilot:
+        for _ in HOSTILE:
+            await pilot.pause()
+            assert_harmless(app)
+            await pilot.press("j")
+        assert app.desk.index == len(HOSTILE) - 1 and app.is_running
+
+
+@pytest.mark.parametrize("place_in_queue", range(0, len(HOSTILE), 4))
+async def test_hostile_text_stays_text_in_every_dialog(hostile_place: Any, place_in_queue: int) -> None:
+    review = review_of(hostile_place.store, reviewer=f"r{HOSTILE[place_in_queue]}")
+    app = hostile_place.app(review)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.desk.go_to(place_in_queue)
+        for keys in (("r",), ("u",), ("n",), ("enter",), ("enter",), ("a", "escape"), ("o",), ("slash", "z"), ("q",)):
+            await pilot.press(*keys)
+            await pilot.pause()
+            assert_harmless(app)
+        assert app.is_running
 
 
 @pytest.mark.parametrize("text", MARKUP)
@@ -103,39 +120,40 @@ async def test_markup_is_shown_letter_by_letter(place: Any, look: Look, text: st
     place.store.connection.execute("UPDATE revisions SET title = ?, abstract = ?", (text, f"{text} and {text}"))
     app = place.app()
     async with app.run_test(size=(160, 48)):
-        assert look(app).count(text) >= 4
+        for part in ("#queue", "#head", "#abstract"):
+            assert text in look(app, part)
 
 
 class Refusing:
     """Stands for a review that refuses with the words of a hostile paper."""
 
-    def __init__(self, review: Any, text: str) -> None:
-        self._review, self._text = review, text
+    def __init__(self, review: Any) -> None:
+        self._review, self.text = review, ""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._review, name)
 
     def decide(self, candidate_id: int, decision: Decision) -> None:
-        raise DecisionError(self._text, self._text)
+        raise DecisionError(self.text, self.text)
 
 
-@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:24])
-async def test_a_notice_is_shown_as_text(place: Any, text: str) -> None:
-    app = place.app(Refusing(review_of(place.store), text))
+async def test_a_notice_is_shown_as_text(place: Any) -> None:
+    refusing = Refusing(review_of(place.store))
+    app = place.app(refusing)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("s")
-        await pilot.pause()
-        assert_harmless(app)
+        for text in HOSTILE:
+            refusing.text = text
+            await pilot.press("s")
+            await pilot.pause()
+            assert_harmless(app)
         assert app.is_running
 
 
-@pytest.mark.parametrize("text", [*CONTROL, *MARKUP], ids=lambda text: ascii(text)[:24])
-async def test_what_is_pasted_is_cleaned(place: Any, text: str) -> None:
-    from textual import events
-
+@pytest.mark.parametrize("key", ["slash", "n"])
+async def test_what_is_pasted_is_cleaned(place: Any, key: str) -> None:
     app = place.app()
     async with app.run_test(size=(80, 24)) as pilot:
-        for key in ("slash", "n"):
+        for text in (*CONTROL, *MARKUP):
             await pilot.press(key)
             assert app.focused is not None
             app.focused.post_message(events.Paste(f"a{text}b"))

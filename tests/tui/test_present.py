@@ -100,7 +100,7 @@ def test_the_claim_side_leaves_out_what_there_is_none_of() -> None:
                   "decided_at": "2026-11-20T00:00:00Z"}],
     )  # fmt: skip
     text = present.claim_side(full, note="mine").plain
-    for part in ("mine", "+ a", "- b", "c", "scored", "2026-11-20  snoozed until 2026-12-01, ada: wait"):
+    for part in ("mine", "+ a", "- b", "c", "scored", "2026-11-20 snoozed until 2026-12-01, ada: wait"):
         assert part in text
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,13 +69,3 @@ def test_any_text_is_decoded_without_an_error_and_twice_is_once(text: str) -> No
     if "\\" not in once:
         assert decode_accents(once) == once
 
-
-def test_the_authors_of_real_papers_have_no_accent_left(shared: Path) -> None:
-    path = shared / "data" / "snapshot" / "2025.jsonl.gz"
-    if not path.is_file():
-        pytest.skip("the real snapshot is not here")
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        names = [json.loads(line)["authors"] for line in lines]
-    written_in_tex = [name for name in names if "\\" in name]
-    left = [name for name in written_in_tex if "\\" in decode_accents(name)]
-    assert len(left) * 50 <= len(written_in_tex)
