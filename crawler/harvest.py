@@ -87,13 +87,9 @@ def _harvest_part(context: HarvestContext, source: Source, part: str, since: dat
     for page in source.pages(part, start):
         _keep_page(context, source, part, page if may_move else replace(page, cursor=None), cursor, result)
         promised = page.promised if page.promised is not None else promised
-        known = promised is not None and result.promised is not None
-        context.progress("harvest", result.received, result.promised + promised if known else None)
+        context.progress("harvest", result.received, _add(result.promised, promised))
         context.stop.check()
-    if promised is None:
-        result.promised = None
-    elif result.promised is not None:
-        result.promised += promised
+    result.promised = _add(result.promised, promised)
 
 
 def _keep_page(
@@ -124,6 +120,11 @@ def _wanted(context: HarvestContext, papers: tuple[Paper, ...]) -> list[Paper]:
         return list(papers)
     known = find_known_ids(context.store, (paper.arxiv_id for paper in papers))
     return [paper for paper in papers if paper.arxiv_id in known or not context.categories.isdisjoint(paper.categories)]
+
+
+def _add(one: int | None, other: int | None) -> int | None:
+    """Return the sum of two numbers, or None where one is not known."""
+    return None if one is None or other is None else one + other
 
 
 def _is_day(start: str) -> bool:

@@ -17,7 +17,7 @@ from db.text import clean_line, parse_arxiv_id
 SHIPPED = "the shipped catalogue"
 
 _CODE = re.compile(r"[A-Za-z]+[0-9]+(?:\.[0-9]+)*")
-_HEADER = re.compile(r"\s*\[\[\s*phenomenon\s*\]\]")
+_HEADER = re.compile(r"""\s*\[\[\s*(["']?)phenomenon\1\s*\]\]""")
 _REQUIRED = ("code", "aspect", "group", "title", "statement")
 _OPTIONAL = ("keywords", "references", "criteria", "maturity")
 _CRITERIA = ("counts", "excludes", "precedents")
@@ -33,7 +33,7 @@ def load_catalogue(path: Path | None = None) -> list[Phenomenon]:
         content = files("curation").joinpath("data/phenomena.toml").read_text(encoding="utf-8")
         return parse_catalogue(content, SHIPPED)
     try:
-        content = path.read_text(encoding="utf-8")
+        content = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise CatalogueError(f"cannot read the catalogue {path}: {error}", "name a TOML file in UTF-8") from error
     return parse_catalogue(content, str(path))
@@ -55,8 +55,10 @@ def parse_catalogue(content: str, name: str) -> list[Phenomenon]:
     tables = document.get("phenomenon")
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
         raise CatalogueError(f"{name} has no [[phenomenon]] table", "give it one an entry")
-    for other in document.keys() - {"phenomenon"}:
-        raise CatalogueError(f"{name} has an unknown key '{other}'", "entries are [[phenomenon]] tables")
+    for other in sorted(document.keys() - {"phenomenon"}):
+        raise CatalogueError(
+            f"{name} has an unknown key '{clean_line(other)[:40]}'", "entries are [[phenomenon]] tables"
+        )
     lines = _entry_lines(content, len(tables))
     entries = [
         _Entry(name, number, line, table) for number, (line, table) in enumerate(zip(lines, tables, strict=True), 1)
@@ -67,9 +69,20 @@ def parse_catalogue(content: str, name: str) -> list[Phenomenon]:
 
 
 def _entry_lines(content: str, count: int) -> list[int]:
-    """Return the line each entry begins on; 0 where headers cannot be told from text that looks like one."""
-    found = [number for number, line in enumerate(content.splitlines(), 1) if _HEADER.match(line)]
+    """Return the line each entry begins on; 0 where the entries have no headers of their own."""
+    lines = content.split("\n")
+    found = [number for number, line in enumerate(lines, 1) if _HEADER.match(line)]
+    if len(found) > count:  # some stand inside a text of several lines: what goes before those is not TOML
+        found = [number for number in found if _is_toml("\n".join(lines[: number - 1]))]
     return found if len(found) == count else [0] * count
+
+
+def _is_toml(content: str) -> bool:
+    try:
+        tomllib.loads(content)
+    except tomllib.TOMLDecodeError:
+        return False
+    return True
 
 
 def _refuse_doubles(entries: Sequence[_Entry], phenomena: Sequence[Phenomenon]) -> None:
@@ -104,7 +117,7 @@ class _Entry:
     def _key_line(self, content: str, key: str) -> int | None:
         if not self.line:
             return None
-        for number, line in enumerate(content.splitlines()[self.line :], self.line + 1):
+        for number, line in enumerate(content.split("\n")[self.line :], self.line + 1):
             if _HEADER.match(line):
                 return None
             if re.match(rf"\s*\[?\s*(?:phenomenon\.)?{re.escape(key)}\s*[=\].]", line):
@@ -112,7 +125,7 @@ class _Entry:
         return None
 
     def _phenomenon(self) -> Phenomenon:
-        for key in self.table.keys() - {*_REQUIRED, *_OPTIONAL}:
+        for key in sorted(self.table.keys() - {*_REQUIRED, *_OPTIONAL}):
             raise _Fault(key, f"unknown key '{clean_line(key)[:40]}'; known are {', '.join((*_REQUIRED, *_OPTIONAL))}")
         code = self._text("code")
         if not _CODE.fullmatch(code):
@@ -163,7 +176,7 @@ class _Entry:
             return Criteria(counts=_texts(value, "criteria"))
         if not isinstance(value, dict):
             raise _Fault("criteria", "'criteria' must be text, a list of texts, or a table")
-        for key in value.keys() - set(_CRITERIA):
+        for key in sorted(value.keys() - set(_CRITERIA)):
             raise _Fault("criteria", f"unknown key 'criteria.{clean_line(key)[:40]}'; known are {', '.join(_CRITERIA)}")
         return Criteria(**{key: _texts(value.get(key, []), f"criteria.{key}") for key in _CRITERIA})
 

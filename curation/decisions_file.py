@@ -17,7 +17,7 @@ from db.papers import find_known_ids
 from db.phenomena import list_phenomena
 from db.records import Stance, Verdict
 from db.store import Store
-from db.text import clean_line, parse_arxiv_id
+from db.text import clean_line, clean_paragraphs, parse_arxiv_id
 from db.times import Clock, to_text
 
 COLUMNS = ("phenomenon", "arxiv_id", "decision", "stance", "note", "reviewer", "decided_at", "until")
@@ -88,7 +88,7 @@ def import_decisions(store: Store, content: str, *, name: str, reviewer: str, cl
 
 def _parse(store: Store, content: str, name: str, reviewer: str, now: str) -> list[_Line]:
     reader = csv.DictReader(io.StringIO(content.removeprefix("\ufeff"), newline=""), strict=True)
-    header = list(reader.fieldnames or [])
+    header = _read_header(reader, name)
     if missing := [column for column in _REQUIRED if column not in header]:
         raise UsageError(f"{name} lacks the column {missing[0]}", f"the columns are {','.join(COLUMNS)}")
     codes = {phenomenon.code for phenomenon in list_phenomena(store)}
@@ -100,6 +100,13 @@ def _parse(store: Store, content: str, name: str, reviewer: str, now: str) -> li
         raise UsageError(f"{name}, line {reader.line_num}: {fault}", "nothing was imported") from None
     _refuse_unknown_papers(store, lines, name)
     return [line for _, line in lines]
+
+
+def _read_header(reader: csv.DictReader[str], name: str) -> list[str]:
+    try:
+        return list(reader.fieldnames or [])
+    except csv.Error as error:
+        raise UsageError(f"{name}, line 1: {error}", "nothing was imported") from None
 
 
 class _Fault(Exception):
@@ -124,7 +131,7 @@ def _parse_row(row: dict[str, str | None], codes: set[str], reviewer: str, now: 
         arxiv_id,
         verdict,
         stance,
-        clean_line(fields["note"]) or None,
+        clean_paragraphs(fields["note"]) or None,
         clean_line(fields["reviewer"])[:100] or reviewer,
         _moment(fields["decided_at"]) or now,
         _day(fields["until"]) if verdict is Verdict.SNOOZE else None,
@@ -147,7 +154,10 @@ def _moment(text: str) -> str | None:
         raise _Fault(f"'{clean_line(text)[:40]}' is not a time such as 2026-11-24T06:30:00Z") from None
     if moment.tzinfo is None:
         raise _Fault(f"'{clean_line(text)[:40]}' has no time zone; add a Z for UTC")
-    return to_text(moment)
+    try:
+        return to_text(moment)
+    except OverflowError:
+        raise _Fault(f"'{clean_line(text)[:40]}' is out of the calendar") from None
 
 
 def _day(text: str) -> date:

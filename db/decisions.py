@@ -11,6 +11,10 @@ from db.store import Row, Store
 
 SYSTEM_REVIEWER = "bmp"
 
+# Why an acceptance was re-opened, as the history tells it.
+WITHDRAWN = "v{version} was withdrawn"
+TEXT_CHANGED = "v{version} changed the title or the abstract"
+
 # The decision in force on a candidate: the newest one that is neither an undo nor undone.
 EFFECTIVE_DECISIONS = """
     SELECT candidate_id, max(decision_id) AS decision_id FROM decisions AS d
@@ -81,7 +85,24 @@ def append_undo(store: Store, candidate_id: int, *, reviewer: str, now: str) -> 
             f"candidate {candidate_id} was re-opened since ({newest['note']})", "decide it anew instead of undoing"
         )
     undo = {"kind": "undo", "undoes": newest["decision_id"], "reviewer": reviewer, "decided_at": now}
-    return _append(store, candidate_id, undo)
+    undo_id = _append(store, candidate_id, undo)
+    _reopen_outdated(store, candidate_id, now)
+    return undo_id
+
+
+def _reopen_outdated(store: Store, candidate_id: int, now: str) -> None:
+    """Re-open an acceptance that an undo brought back, if its paper changed while another decision was in force."""
+    outdated = store.row(
+        f"SELECT p.withdrawn, r.version FROM ({EFFECTIVE_DECISIONS}) e JOIN decisions d USING (decision_id)"
+        " JOIN candidates c ON c.candidate_id = d.candidate_id JOIN papers p USING (arxiv_id)"
+        " JOIN revisions r ON r.revision_id = p.revision_id JOIN revisions s ON s.revision_id = d.revision_id"
+        " WHERE d.candidate_id = ? AND d.kind = 'accept' AND s.revision_id <> r.revision_id"
+        " AND (s.text_hash <> r.text_hash OR p.withdrawn)",
+        (candidate_id,),
+    )
+    if outdated is not None:
+        reason = WITHDRAWN if outdated["withdrawn"] else TEXT_CHANGED
+        _append_reopening(store, candidate_id, reason.format(version=outdated["version"]), now)
 
 
 def reopen_accepted(store: Store, arxiv_id: str, reason: str, *, now: str) -> int:
@@ -92,9 +113,13 @@ def reopen_accepted(store: Store, arxiv_id: str, reason: str, *, now: str) -> in
         (arxiv_id,),
     )
     for row in accepted:
-        event = {"kind": "reopen", "note": reason, "reviewer": SYSTEM_REVIEWER, "decided_at": now}
-        _append(store, row["candidate_id"], event)
+        _append_reopening(store, row["candidate_id"], reason, now)
     return len(accepted)
+
+
+def _append_reopening(store: Store, candidate_id: int, reason: str, now: str) -> None:
+    event = {"kind": "reopen", "note": reason, "reviewer": SYSTEM_REVIEWER, "decided_at": now}
+    _append(store, candidate_id, event)
 
 
 def _append(store: Store, candidate_id: int, event: Row) -> int:

@@ -7,9 +7,9 @@ from sqlite_utils import Database, Migrations
 migrations = Migrations("bmprinciples")
 
 
-def step_names() -> list[str]:
-    """Return the names of all steps this program knows, in order."""
-    return [step.name for step in migrations._migrations]  # the library has no public list
+def step_names(steps: Migrations = migrations) -> list[str]:
+    """Return the names of all steps, in order; by default of those this program knows."""
+    return [step.name for step in steps._migrations]  # the library has no public list
 
 
 @migrations()

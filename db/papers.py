@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from db.decisions import reopen_accepted
+from db.decisions import TEXT_CHANGED, WITHDRAWN, reopen_accepted
 from db.records import Paper
 from db.store import Row, Store
 from db.text import hash_text
@@ -49,28 +49,42 @@ def _save_paper(store: Store, paper: Paper, run_id: int, now: str) -> SavedPaper
     if known is None:
         _insert_paper(store, paper, run_id)
         return SavedPapers(new=1, withdrawn=int(paper.withdrawn))
-    if _is_stale(paper, known):
+    if _is_stale(store, paper, known):
         return SavedPapers()
     text_changed = text_hash(paper.title, paper.abstract) != known["text_hash"]
     newly_withdrawn = paper.withdrawn and not known["withdrawn"]
     new_revision = text_changed or paper.version > known["version"]
     if new_revision:
         _insert_revision(store, paper, run_id)
-    _update_details(store, paper)
+    _update_details(store, paper, known)
     if newly_withdrawn:
-        reopen_accepted(store, paper.arxiv_id, f"v{paper.version} was withdrawn", now=now)
+        reopen_accepted(store, paper.arxiv_id, WITHDRAWN.format(version=paper.version), now=now)
     elif text_changed:
-        reopen_accepted(store, paper.arxiv_id, f"v{paper.version} changed the title or the abstract", now=now)
+        reopen_accepted(store, paper.arxiv_id, TEXT_CHANGED.format(version=paper.version), now=now)
     return SavedPapers(changed=int(new_revision or newly_withdrawn), withdrawn=int(newly_withdrawn))
 
 
-def _is_stale(paper: Paper, known: Row) -> bool:
+def _is_stale(store: Store, paper: Paper, known: Row) -> bool:
     """Tell whether the record is older than what is known: a snapshot may come after a harvest."""
     if paper.version != known["version"]:
         return paper.version < int(known["version"])
-    if paper.datestamp is None:  # a source without record dates says nothing new of a known version
-        return not paper.withdrawn or bool(known["withdrawn"])
-    return known["datestamp"] is not None and paper.datestamp.isoformat() < known["datestamp"]
+    if paper.datestamp is None:  # says nothing new of a known version, but a withdrawal that no dated record can tell
+        return known["datestamp"] is not None or not paper.withdrawn or bool(known["withdrawn"])
+    day = paper.datestamp.isoformat()
+    if known["datestamp"] is None or day != known["datestamp"]:
+        return known["datestamp"] is not None and day < known["datestamp"]
+    return _was_replaced(store, paper, known)
+
+
+def _was_replaced(store: Store, paper: Paper, known: Row) -> bool:
+    """Tell whether a record of the same day carries a text that gave way to the known one: then it is a repetition."""
+    text = text_hash(paper.title, paper.abstract)
+    return text != known["text_hash"] and bool(
+        store.value(
+            "SELECT 1 FROM revisions WHERE (arxiv_id, version, text_hash) = (?, ?, ?)",
+            (paper.arxiv_id, paper.version, text),
+        )
+    )
 
 
 def text_hash(title: str, abstract: str) -> str:
@@ -118,8 +132,12 @@ def _next_revision_id(store: Store) -> int:
     return int(store.value("SELECT coalesce(max(revision_id), 0) + 1 FROM revisions"))
 
 
-def _update_details(store: Store, paper: Paper) -> None:
+def _update_details(store: Store, paper: Paper, known: Row) -> None:
     details = {key: value for key, value in _details(paper).items() if value is not None}
+    if paper.version > known["version"]:
+        details["datestamp"] = paper.datestamp.isoformat() if paper.datestamp else None  # the old one was of the old
+    elif details.get("datestamp") == known["datestamp"]:
+        details["withdrawn"] = max(details["withdrawn"], known["withdrawn"])  # whichever of two sources told it
     assignments = ", ".join(f"{name} = :{name}" for name in details)
     store.connection.execute(
         f"UPDATE papers SET {assignments} WHERE arxiv_id = :arxiv_id", {**details, "arxiv_id": paper.arxiv_id}

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from db.errors import CatalogueError, UsageError
 from db.records import Aspect, Criteria, Maturity, Phenomenon
 from db.store import Row, Store
-from db.text import hash_text
+from db.text import clean_line, hash_text
 
 
 def save_phenomena(store: Store, phenomena: Sequence[Phenomenon]) -> int:
@@ -52,7 +52,7 @@ def find_phenomenon(store: Store, code: str) -> Phenomenon:
     """
     row = store.row("SELECT * FROM phenomena WHERE code = ?", (code,))
     if row is None:
-        raise UsageError(f"there is no phenomenon '{code[:40]}'", "`bmp phenomena list` shows the codes")
+        raise UsageError(f"there is no phenomenon '{clean_line(code)[:40]}'", "`bmp phenomena list` shows the codes")
     return _phenomenon(row)
 
 

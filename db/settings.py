@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -15,6 +16,8 @@ import platformdirs
 from db.errors import SettingsError
 
 APPLICATION = "bmprinciples"
+
+_CATEGORY = re.compile(r"[a-z]+(?:-[a-z]+)*(?:\.[A-Za-z]+(?:-[a-z]+)*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def _defaults(environment: Mapping[str, str]) -> Settings:
     config_folder = platformdirs.user_config_path(APPLICATION)
     return Settings(
         db=data_folder / "bmprinciples.db",
-        config=Path(environment.get("BMP_CONFIG") or config_folder / "config.toml").expanduser(),
+        config=_coerce("config", environment.get("BMP_CONFIG") or config_folder / "config.toml", "BMP_CONFIG"),
         reviewer=_user_name(),
     )
 
@@ -103,7 +106,7 @@ def _user_name() -> str:
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -111,7 +114,7 @@ def _read_file(path: Path) -> dict[str, Any]:
     known = {field.name for field in fields(Settings)} - {"config"}
     for name in content:
         if name not in known:
-            raise SettingsError(f"unknown setting '{name}' in {path}", f"known are: {', '.join(sorted(known))}")
+            raise SettingsError(f"unknown setting {name!r} in {path}", f"known are: {', '.join(sorted(known))}")
     return content
 
 
@@ -136,7 +139,13 @@ def _text(value: Any) -> str:
 
 
 def _path(value: Any) -> Path:
-    return Path(value if isinstance(value, Path) else _text(value)).expanduser()
+    path = value if isinstance(value, Path) else _text(value)
+    if not path:
+        raise ValueError("must be a path, not nothing")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # there is no such user
+        raise ValueError(f"must be a path, but {str(path)!r} is in no known home folder") from None
 
 
 def _address(value: Any) -> str:
@@ -148,12 +157,18 @@ def _address(value: Any) -> str:
 
 def _seconds(value: Any) -> float:
     try:
-        seconds = float(value)
+        seconds = _number(value)
     except (TypeError, ValueError):
         raise ValueError(f"must be a number of seconds, not {value!r}") from None
     if not 0 <= seconds < 1e7:
         raise ValueError(f"must be a number of seconds from 0 on, not {value!r}")
     return seconds
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool):  # Python counts it among the numbers
+        raise TypeError(value)
+    return float(value)
 
 
 def _days(value: Any) -> int:
@@ -167,7 +182,7 @@ def _score(value: Any) -> float | None:
     if value is None:
         return None
     try:
-        score = float(value)
+        score = _number(value)
     except (TypeError, ValueError):
         raise ValueError(f"must be a number from 0 to 1, not {value!r}") from None
     if not 0 <= score <= 1:
@@ -177,9 +192,13 @@ def _score(value: Any) -> float | None:
 
 def _categories(value: Any) -> tuple[str, ...]:
     items = value.replace(",", " ").split() if isinstance(value, str) else value
-    if not isinstance(items, list | tuple) or not items or not all(isinstance(item, str) for item in items):
+    if not isinstance(items, list | tuple) or not items or not all(_is_category(item) for item in items):
         raise ValueError(f"must be a list of arXiv categories, not {value!r}")
     return tuple(items)
+
+
+def _is_category(item: Any) -> bool:
+    return isinstance(item, str) and _CATEGORY.fullmatch(item) is not None
 
 
 def _time_of_day(value: Any) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from sqlite_utils import Database
+from sqlite_utils import Database, Migrations
 
 from db.errors import BusyError, StoreError
 from db.migrations import migrations, step_names
@@ -77,26 +77,28 @@ class Store:
         self.close()
 
 
-def open_store(path: Path, *, create: bool = False, clock: Clock = now_utc) -> Store:
+def open_store(path: Path, *, create: bool = False, clock: Clock = now_utc, schema: Migrations = migrations) -> Store:
     """Open the database at `path`, bringing its schema up to date behind a dated backup.
 
     Args:
         create: make the file and its folder if they are absent.
+        schema: the steps that make up the schema.
 
     Raises:
         StoreError: there is none, it is not ours, it is newer than this program, damaged, or not writable.
     """
-    if not create and not path.exists():
-        raise StoreError(f"there is no database at {path}", "make one with `bmp init`, or name another with --db")
     try:
+        if not create and not path.exists():
+            raise StoreError(f"there is no database at {path}", "make one with `bmp init`, or name another with --db")
         if create:
             path.parent.mkdir(parents=True, exist_ok=True)
         store = Store(path, _connect(path))
     except (sqlite3.Error, OSError) as error:
         raise store_error(path, error) from error
     try:
-        _refuse_foreign(store)
-        _migrate(store, clock)
+        _refuse_foreign(store, schema)
+        _set_journal(store.connection)  # only now: the mode is written into the file
+        _migrate(store, clock, schema)
     except sqlite3.Error as error:
         store.close()
         raise store_error(path, error) from error
@@ -111,7 +113,6 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
-        _set_journal(connection)
     except sqlite3.Error:
         connection.close()
         raise
@@ -129,14 +130,14 @@ def journal_mode(sqlite_version: tuple[int, ...]) -> str:
     return "wal" if sqlite_version >= WAL_SAFE_SINCE else "delete"
 
 
-def _refuse_foreign(store: Store) -> None:
+def _refuse_foreign(store: Store, schema: Migrations = migrations) -> None:
     """Refuse another program's database, and one that a newer version of this program wrote."""
     tables = store.value("SELECT count(*) FROM sqlite_master")
     application_id = store.value("PRAGMA application_id")
     if tables and application_id != APPLICATION_ID:
         raise StoreError(f"{store.path} is not a BMPrinciples database", "name another file with --db")
-    known = set(step_names())
-    applied = {step.name for step in migrations.applied(store.database)}
+    known = set(step_names(schema))
+    applied = {step.name for step in schema.applied(store.database)}
     if applied - known or store.value("PRAGMA user_version") > len(known):
         raise StoreError(
             f"{store.path} was written by a newer version of bmp than this one",
@@ -144,33 +145,33 @@ def _refuse_foreign(store: Store) -> None:
         )
 
 
-def _migrate(store: Store, clock: Clock) -> None:
-    pending = migrations.pending(store.database)
+def _migrate(store: Store, clock: Clock, schema: Migrations) -> None:
+    pending = schema.pending(store.database)
     if not pending:
         return
     if store.value("SELECT count(*) FROM sqlite_master"):
         backup(store, backup_path(store.path, clock, reason=f"before-{pending[0].name}"))
     with store.transaction():
-        migrations.apply(store.database)
+        schema.apply(store.database)
         store.connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        store.connection.execute(f"PRAGMA user_version = {len(step_names())}")
+        store.connection.execute(f"PRAGMA user_version = {len(step_names(schema))}")
 
 
 def store_error(path: Path, error: Exception) -> StoreError:
     """Say in one line what an error of SQLite or of the file system means for the user."""
-    text = str(error).lower()
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)  # the path is said already
     hints = {
         "locked": "another program holds the database; try again when it is done",
         "readonly": "the file or its folder cannot be written; mend its permissions or name another with --db",
         "unable to open": "the file or its folder cannot be opened; mend its permissions or name another with --db",
         "permission denied": "mend the permissions of the file and its folder, or name another with --db",
-        "full": "the disk is full; free some space, nothing that was committed is lost",
+        "disk is full": "free some space, nothing that was committed is lost",
         "disk i/o": "the disk failed or is full; run `bmp db check` when it is well again",
         "malformed": "the file is damaged; restore a backup with `bmp db restore`",
         "not a database": "name another file with --db, or restore a backup with `bmp db restore`",
     }
-    hint = next((hint for word, hint in hints.items() if word in text), "run `bmp db check`")
-    return StoreError(f"{path}: {error}", hint)
+    hint = next((hint for word, hint in hints.items() if word in reason.lower()), "run `bmp db check`")
+    return StoreError(f"{path}: {reason}", hint)
 
 
 @contextmanager
@@ -195,9 +196,14 @@ def night_lock(path: Path) -> Iterator[None]:
 
 def check(store: Store) -> list[str]:
     """Return what is wrong with the file, one line each; nothing if it is sound."""
-    faults = [str(row[0]) for row in store.connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
-    for row in store.connection.execute("PRAGMA foreign_key_check"):
-        faults.append(f"row {row[1]} of {row[0]} points to a row of {row[2]} that is not there")
+    faults: list[str] = []
+    try:
+        for row in store.connection.execute("PRAGMA integrity_check"):
+            faults += [] if row[0] == "ok" else str(row[0]).splitlines()
+        for row in store.connection.execute("PRAGMA foreign_key_check"):
+            faults.append(f"row {row[1]} of {row[0]} points to a row of {row[2]} that is not there")
+    except sqlite3.DatabaseError as error:  # too damaged to be looked through
+        faults.append(str(error))
     return faults
 
 
@@ -229,7 +235,8 @@ def backup(store: Store, target: Path) -> None:
         part.replace(target)
         _sync_folder(target.parent)
     except (sqlite3.Error, OSError) as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that cannot be written holds no part either
+            part.unlink(missing_ok=True)
         raise store_error(target, error) from error
 
 
@@ -237,6 +244,7 @@ def _copy_checked(source: sqlite3.Connection, part: Path) -> None:
     copy = sqlite3.connect(part)
     try:
         source.backup(copy)
+        copy.execute("PRAGMA journal_mode = delete").fetchone()  # a copy is one file, readable from where none is made
         faults = [row[0] for row in copy.execute("PRAGMA quick_check") if row[0] != "ok"]
     finally:
         copy.close()
@@ -269,40 +277,58 @@ def restore(path: Path, source: Path, *, clock: Clock = now_utc) -> Path | None:
         raise StoreError(f"there is no backup at {source}", "`bmp db backup` makes one; see the folder `backups`")
     if path.exists() and source.samefile(path):
         raise StoreError(f"{source} is the database itself", "name a backup of it")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with night_lock(path), _open_read_only(source) as saved:
-        _refuse_foreign(saved)
-        if faults := check(saved):
-            raise StoreError(f"{source} is damaged: {faults[0]}", "take another backup")
-        kept = _keep_present(path, clock)
-        try:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with night_lock(path), _open_read_only(source) as saved:
+            _refuse_unsound(saved)
+            kept = _keep_present(path, clock)
             _overwrite(path, saved)
-        except sqlite3.Error as error:
-            raise store_error(path, error) from error
+    except (sqlite3.Error, OSError) as error:
+        raise store_error(path, error) from error
     return kept
+
+
+def _refuse_unsound(saved: Store) -> None:
+    try:
+        if not saved.value("SELECT count(*) FROM sqlite_master"):
+            raise StoreError(f"{saved.path} is empty", "take another backup")
+        _refuse_foreign(saved)
+    except sqlite3.Error as error:
+        raise store_error(saved.path, error) from error
+    if faults := check(saved):
+        raise StoreError(f"{saved.path} is damaged: {faults[0]}", "take another backup")
 
 
 def _open_read_only(path: Path) -> Store:
     try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
-        connection.execute("SELECT count(*) FROM sqlite_master")
+        return Store(path, sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None))
     except sqlite3.Error as error:
         raise store_error(path, error) from error
-    return Store(path, connection)
 
 
 def _keep_present(path: Path, clock: Clock) -> Path | None:
-    """Keep the present state whatever shape it is in: as a database if it opens, else as bytes."""
+    """Keep the present state whatever shape it is in: as a database if it is sound, else as bytes."""
     if not path.exists():
         return None
     kept = backup_path(path, clock, reason="before-restore")
+    present = Store(path, _connect(path))  # to be written, so that what a killed process left open is rolled back
     try:
-        with _open_read_only(path) as present:
+        damaged = bool(check(present))
+        if not damaged:
             backup(present, kept)
-    except StoreError:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(kept)  # damaged: what is left of it is kept as it is
+    finally:
+        present.close()
+    if damaged:
+        _keep_bytes(path, kept)
     return kept
+
+
+def _keep_bytes(path: Path, kept: Path) -> None:
+    """Move a damaged database away as it is, with the journal that may still mend it."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    for suffix in ("-journal", "-wal", ""):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).replace(kept.with_name(kept.name + suffix))
 
 
 def _overwrite(path: Path, saved: Store) -> None:

@@ -10,8 +10,8 @@ from db.errors import UsageError
 
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _WHITE = re.compile(r"\s+")
-_NEW_STYLE_ID = re.compile(r"(?P<id>\d{2}(?:0[1-9]|1[0-2])\.\d{4,5})(?:v[1-9]\d*)?")
-_OLD_STYLE_ID = re.compile(r"(?P<archive>[a-z]+(?:-[a-z]+)*)(?:\.[A-Z]{2})?/(?P<number>\d{7})(?:v[1-9]\d*)?")
+_NEW_STYLE_ID = re.compile(r"(?P<id>\d{2}(?:0[1-9]|1[0-2])\.\d{4,5})(?:v[1-9]\d*)?", re.ASCII)
+_OLD_STYLE_ID = re.compile(r"(?P<archive>[a-z]+(?:-[a-z]+)*)(?:\.[A-Z]{2})?/(?P<number>\d{7})(?:v[1-9]\d*)?", re.ASCII)
 _ID_PREFIX = re.compile(
     r"^(?:https?://(?:www\.|export\.)?arxiv\.org/(?:abs|pdf)/|oai:arXiv\.org:|arXiv:)", re.IGNORECASE
 )

@@ -17,7 +17,7 @@ def now_utc() -> datetime:
 
 def to_text(moment: datetime) -> str:
     """Return an aware moment as `2026-11-24T06:30:00Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def from_text(text: str) -> datetime:

@@ -132,8 +132,9 @@ class PoliteClient:
             raise _TryAgain(clean_line(str(error)) or type(error).__name__) from error
 
     def _longest_answer(self) -> float:
+        """Return how long an answer may take: a silent server gets so long, so a slow one does, whatever was lost."""
         left = self._pace.max_wait_seconds - self._lost_seconds
-        return min(LONGEST_ANSWER_SECONDS, max(left, 1.0))
+        return min(LONGEST_ANSWER_SECONDS, max(left, self._pace.read_timeout_seconds))
 
     def _judge(self, url: str, response: httpx.Response) -> None:
         status = response.status_code
@@ -146,7 +147,7 @@ class PoliteClient:
             )
         if status in TRY_AGAIN_STATUSES:
             raise _TryAgain(f"answered {status}", self._asked_wait(response.headers.get("Retry-After")))
-        if response.is_redirect:
+        if response.has_redirect_location:
             target = clean_line(response.headers.get("Location", ""))[:100]
             raise SourceError(f"{_host(url)} has moved to {target}", "set the address in the settings")
         raise SourceError(f"{_host(url)} answered {status} to {clean_line(str(response.url))[:200]}")

@@ -10,7 +10,7 @@ from textual.app import App
 from curation.review import Review
 from curation.tui.browser import open_in_browser
 from curation.tui.desk import Desk
-from curation.tui.screens import ReviewScreen
+from curation.tui.screens import WIDE_COLUMNS, ReviewScreen
 from curation.tui.themes import DARK, LIGHT
 from db.errors import BmpError
 from db.phenomena import find_phenomenon, list_phenomena
@@ -31,6 +31,7 @@ class ReviewApp(App[int]):
 
     TITLE = "bmp review"
     CSS_PATH = "app.tcss"
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (WIDE_COLUMNS, "-wide")]
     ENABLE_COMMAND_PALETTE: ClassVar[bool] = False
 
     def __init__(

@@ -136,7 +136,7 @@ class Desk:
         words = self.words.casefold().split()
         self.rows = [row for row in self._waiting if all(word in _searched(row) for word in words)]
         places = {row["id"]: place for place, row in enumerate(self.rows)}
-        self.go_to(places[wanted] if wanted in places else self.index)
+        self.go_to(places.get(wanted, self.index))
 
 
 def undone_event(row: Row) -> Row:

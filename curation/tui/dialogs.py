@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import ClassVar
 
@@ -15,6 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from curation.tui import present
+from curation.tui.keys import key_words
 from db.errors import UsageError
 from db.records import Stance
 from db.text import clean_line
@@ -32,13 +33,18 @@ class SafeInput(Input):
 
     def insert_text_at_cursor(self, text: str) -> None:
         """Insert the text without control, bidi and zero-width characters."""
-        blank = text[:1].isspace() * " ", text[-1:].isspace() * " "
-        cleaned = clean_line(text)
-        super().insert_text_at_cursor(f"{blank[0]}{cleaned}{blank[1]}" if cleaned else blank[0])
+        super().insert_text_at_cursor(clean_input(text))
 
     def replace(self, text: str, start: int, end: int) -> None:
         """Replace a part by the text without such characters."""
-        super().replace(clean_line(text), start, end)
+        super().replace(clean_input(text), start, end)
+
+
+def clean_input(text: str) -> str:
+    """Clean a piece of a line; a blank at either end stays, for the piece may be a single key."""
+    cleaned = clean_line(text)
+    before, after = text[:1].isspace() * " ", text[-1:].isspace() * " "
+    return f"{before}{cleaned}{after}" if cleaned else before
 
 
 class StanceDialog(ModalScreen[Stance | None]):
@@ -191,15 +197,3 @@ class HelpDialog(ModalScreen[None]):
     def action_close(self) -> None:
         """Go back to the papers."""
         self.dismiss(None)
-
-
-def key_words(
-    bindings: Sequence[BindingType], describe: Callable[[Binding], str] = lambda binding: binding.description
-) -> list[present.Part]:
-    """Return each binding as its key and its words."""
-    return [(_key_name(binding), describe(binding)) for binding in bindings if isinstance(binding, Binding)]
-
-
-def _key_name(binding: Binding) -> str:
-    names = {"escape": "esc", "question_mark": "?", "slash": "/", "pagedown": "pgdn", "pageup": "pgup"}
-    return binding.key_display or " ".join(names.get(key, key) for key in binding.key.split(","))

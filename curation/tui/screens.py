@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.screen import Screen
@@ -26,8 +26,8 @@ from curation.tui.dialogs import (
     SafeInput,
     SnoozeDialog,
     StanceDialog,
-    key_words,
 )
+from curation.tui.keys import REVIEW_KEYS, key_words
 from curation.tui.widgets import Line, QueueList, TextPane
 from db.errors import BmpError
 from db.records import Stance, Verdict
@@ -40,36 +40,7 @@ WIDE_COLUMNS = 110
 class ReviewScreen(Screen[None]):
     """One paper at a time beside the claim it may bear on. A decision is on disk before the next paper is shown."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE_COLUMNS, "-wide")]
-
-    # The words are for the bottom line, the tooltips for the list of keys.
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "accept('supports')", "supports", tooltip="accept: the paper supports the claim"),
-        Binding("c", "accept('contradicts')", "contradicts", tooltip="accept: it contradicts the claim"),
-        Binding("f", "accept('qualifies')", "qualifies", tooltip="accept: it qualifies the claim, sets limits"),
-        Binding("m", "accept('mentions')", "mentions", tooltip="accept: it mentions the claim"),
-        Binding("r", "reject", "reject", tooltip="reject: it is no evidence for this claim"),
-        Binding("u", "undo", "undo", tooltip="take back your newest decision, also an old one"),
-        Binding("b", "maybe", "maybe", tooltip="put aside as maybe"),
-        Binding("z", "snooze", "snooze", tooltip="snooze for some days, or until a date"),
-        Binding("n", "note", "note", tooltip="write a note, kept with your decision"),
-        Binding("o", "open", "open", tooltip="open the paper in the browser"),
-        Binding("slash", "filter", "filter", tooltip="show only what has these words"),
-        Binding("a", "ask_stance", "accept", tooltip="accept, and be asked for the stance"),
-        Binding("j,down", "move(1)", "next", tooltip="next paper"),
-        Binding("k,up", "move(-1)", "previous", tooltip="previous paper"),
-        Binding("g,home", "first", "first", tooltip="first paper"),
-        Binding("G,end", "last", "last", tooltip="last paper"),
-        Binding("enter", "zoom", "read", tooltip="hide the list to read, or show it again"),
-        Binding("space,pagedown", "page(1)", "page", tooltip="read on in the abstract"),
-        Binding("backspace,pageup", "page(-1)", "back", tooltip="read back"),
-        Binding("tab", "app.focus_next", "pane", tooltip="next pane; arrows then scroll it"),
-        Binding("escape", "back", "back", tooltip="show all papers again"),
-        Binding("R", "reload", "reload", tooltip="read the queue anew"),
-        Binding("t", "toggle_theme", "theme", tooltip="dark or light"),
-        Binding("q", "leave", "quit", tooltip="leave; all decisions are kept already"),
-        Binding("question_mark", "help", "keys", tooltip="this list"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*REVIEW_KEYS]
 
     def __init__(
         self,
@@ -258,7 +229,7 @@ class ReviewScreen(Screen[None]):
 
     def action_help(self) -> None:
         """List every key."""
-        self.app.push_screen(HelpDialog(key_words(self.BINDINGS, lambda binding: binding.tooltip)))
+        self.app.push_screen(HelpDialog(key_words(self.BINDINGS, lambda key: key.tooltip)))
 
     def action_leave(self) -> None:
         """Leave, or ask first if a note would be lost."""

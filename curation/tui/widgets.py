@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from rich.segment import Segment
 from textual import events
@@ -25,7 +26,7 @@ FLAT_ROW = 1
 class QueueList(ScrollView, can_focus=True, inherit_bindings=False):
     """The waiting papers. Only the lines in view are drawn, so its length costs nothing."""
 
-    COMPONENT_CLASSES = {"queue-list--chosen"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"queue-list--chosen"}
 
     class Chosen(Message):
         """A row was clicked."""

@@ -16,6 +16,7 @@ from curation.tui.app import ReviewApp
 from db.phenomena import list_phenomena
 from db.store import Store, open_store
 
+
 @dataclass
 class Place:
     """A database, and what the app did to the world outside."""
@@ -69,5 +70,5 @@ def shown(app: ReviewApp, *parts: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Return the words with one blank between them, without rules and marks."""
-    return " ".join(text.replace("│", " ").replace("▌", " ").split())
+    """Return the words with one blank between them, without rules, marks and scroll bars."""
+    return " ".join(text.translate(dict.fromkeys(map(ord, "│▌▁▂▃▄▅▆▇█"), " ")).split())

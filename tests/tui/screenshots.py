@@ -8,10 +8,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tui.sample_queue import NOW, decide_earlier, fill_with_sample, review_of
+
 from curation.tui.app import ReviewApp
 from db.phenomena import list_phenomena
 from db.store import Store, open_store
-from tui.sample_queue import NOW, decide_earlier, fill_with_sample, review_of
 
 PICTURES = {"review.svg": (120, 36), "review-80x24.svg": (80, 24)}
 

@@ -17,7 +17,15 @@ from curation.tui.app import ReviewApp
 from db.errors import DecisionError
 from db.records import Aspect, Criteria, Phenomenon, Verdict
 
-MARKUP = ("Attention [/] is all", "[@click=app.quit]press me[/]", "x [red]y", "[link=https://a.b]z", "$[a,b]$ [", "[[", r"\[b]")
+MARKUP = (
+    "Attention [/] is all",
+    "[@click=app.quit]press me[/]",
+    "x [red]y",
+    "[link=https://a.b]z",
+    "$[a,b]$ [",
+    "[[",
+    r"\[b]",
+)
 CONTROL = (
     "\x1b[31mred\x1b[2J",
     "\x1b]0;title\x07",
@@ -30,7 +38,14 @@ CONTROL = (
     "line\u2028par\u2029",
     "tag\U000e0041s",
 )
-WIDE_TEXT = ("大規模言語モデルのスケーリング則" * 8, "🧪👩🏽‍🔬 emoji 🚀" * 10, "x" * 5000, "é" * 300, "\u0301\u0301\u0301", "")
+WIDE_TEXT = (
+    "大規模言語モデルのスケーリング則" * 8,
+    "🧪👩🏽‍🔬 emoji 🚀" * 10,
+    "x" * 5000,
+    "é" * 300,
+    "\u0301\u0301\u0301",
+    "",
+)
 HOSTILE = (*MARKUP, *CONTROL, *WIDE_TEXT)
 UNSAFE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 Look = Callable[..., str]
@@ -137,16 +152,20 @@ class Refusing:
         raise DecisionError(self.text, self.text)
 
 
-async def test_a_notice_is_shown_as_text(place: Any) -> None:
+async def test_a_notice_is_shown_as_text(place: Any, look: Look) -> None:
     refusing = Refusing(review_of(place.store))
     app = place.app(refusing)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
         for text in HOSTILE:
             refusing.text = text
             await pilot.press("s")
             await pilot.pause()
             assert_harmless(app)
-        assert app.is_running
+            app.clear_notifications()
+        refusing.text = MARKUP[0]
+        await pilot.press("s")
+        await pilot.pause()
+        assert MARKUP[0] in look(app, "Toast") and app.is_running
 
 
 @pytest.mark.parametrize("key", ["slash", "n"])
@@ -160,9 +179,7 @@ async def test_what_is_pasted_is_cleaned(place: Any, key: str) -> None:
             await pilot.pause()
             assert_harmless(app)
             await pilot.press("enter")
-            await pilot.pause()
             assert_harmless(app)
-            await pilot.press("escape")
 
 
 def test_the_sample_hits_have_evidence_that_is_in_their_abstracts() -> None:

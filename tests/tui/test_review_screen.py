@@ -9,22 +9,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tui.sample_queue import HITS, NOW, decide_earlier, review_of
+from tui.sample_queue import HITS, NOW, review_of
 
 from curation.review import Decision, Review
-from curation.tui.app import ReviewApp
 from curation.tui.dialogs import HelpDialog, LeaveDialog, NoteDialog, SnoozeDialog, StanceDialog
 from curation.tui.screens import ReviewScreen
 from curation.tui.widgets import QueueList
-from db.decisions import reopen_accepted
-from db.records import Stance, Status, Verdict
+from db.records import Verdict
 from db.store import Row
 
 NARROW = (80, 24)
 WIDE = (160, 48)
 Look = Callable[..., str]
 NOTICE = "Toast"
-PARTS = ("#queue", "#head", "#abstract", "#claim", "#status", "#keys")
 
 
 @pytest.mark.parametrize(
@@ -49,7 +46,9 @@ async def test_one_key_decides(place: Any, key: str, kind: str, stance: str | No
     )
 
 
-@pytest.mark.parametrize(("key", "stance"), [("s", "supports"), ("c", "contradicts"), ("q", "qualifies"), ("m", "mentions")])
+@pytest.mark.parametrize(
+    ("key", "stance"), [("s", "supports"), ("c", "contradicts"), ("q", "qualifies"), ("m", "mentions")]
+)
 async def test_accept_asks_for_the_stance(place: Any, key: str, stance: str) -> None:
     app = place.app()
     async with app.run_test(size=NARROW) as pilot:
@@ -141,7 +140,7 @@ async def test_undo_reaches_an_earlier_session_of_the_same_reviewer_only(place: 
     earlier.decide(mine, Decision(Verdict.REJECT))
     other.decide(hers, Decision(Verdict.REJECT))
     app = place.app()
-    async with app.run_test(size=NARROW) as pilot:
+    async with app.run_test(size=NARROW, notifications=True) as pilot:
         await pilot.press("u")
         assert app.desk.chosen is not None and app.desk.chosen["id"] == mine
         await pilot.press("u")
@@ -200,13 +199,13 @@ async def test_snooze_refuses_what_is_not_in_the_future_and_asks_again(place: An
 async def test_a_note_is_kept_with_the_next_decision_and_comes_back_with_undo(place: Any, look: Look) -> None:
     app = place.app()
     async with app.run_test(size=WIDE) as pilot:
-        await pilot.press("n", *"table3", "enter")
-        assert "table3" in look(app, "#claim")
+        await pilot.press("n", *"table", "space", "3", "enter")
+        assert "table 3" in look(app, "#claim")
         assert place.decisions() == []
         await pilot.press("j", "r", "k", "s")
-        assert [made["note"] for made in place.decisions()] == [None, "table3"]
+        assert [made["note"] for made in place.decisions()] == [None, "table 3"]
         await pilot.press("u")
-        assert app.desk.note == "table3"
+        assert app.desk.note == "table 3"
         await pilot.press("n")
         assert isinstance(app.screen, NoteDialog)
         await pilot.press("ctrl+u", "enter")
@@ -233,7 +232,7 @@ async def test_the_filter_takes_words_of_title_and_code(place: Any, look: Look) 
         await pilot.press("j", "r")
         assert [row["arxiv_id"] for row in app.desk.rows] == ["0001.00018"]
         await pilot.press("slash", *"zzz")
-        assert "Nothing waits with “w2.2 GROKKINGzzz”" in look(app)
+        assert "Nothing waits with “zzz”" in look(app)
         await pilot.press("escape")
         assert len(app.desk.rows) == len(HITS) - 1
 
@@ -337,7 +336,7 @@ class FailingReview(Review):
 async def test_a_failing_database_is_said_and_nothing_is_lost(place: Any, look: Look) -> None:
     review = FailingReview(place.store, reviewer="ada", clock=lambda: NOW)
     app = place.app(review)
-    async with app.run_test(size=WIDE) as pilot:
+    async with app.run_test(size=WIDE, notifications=True) as pilot:
         await pilot.press("n", *"hm", "enter", "s")
         await pilot.pause()
         assert "database is [red]locked" in look(app, NOTICE)
@@ -349,7 +348,7 @@ async def test_a_failing_database_is_said_and_nothing_is_lost(place: Any, look: 
 
 async def test_a_candidate_that_vanished_meanwhile_is_said(place: Any, look: Look) -> None:
     app = place.app()
-    async with app.run_test(size=WIDE) as pilot:
+    async with app.run_test(size=WIDE, notifications=True) as pilot:
         assert app.desk.chosen is not None
         place.store.connection.execute("DELETE FROM candidates WHERE candidate_id = ?", (app.desk.chosen["id"],))
         await pilot.press("s")
@@ -365,64 +364,9 @@ async def test_a_second_window_may_have_decided_meanwhile(place: Any) -> None:
         assert app.desk.chosen is not None
         review_of(place.store, "grace").decide(app.desk.chosen["id"], Decision(Verdict.MAYBE))
         await pilot.press("r")
-        assert [(made["kind"], made["reviewer"]) for made in place.decisions()] == [("maybe", "grace"), ("reject", "ada")]
+        assert [(made["kind"], made["reviewer"]) for made in place.decisions()] == [
+            ("maybe", "grace"),
+            ("reject", "ada"),
+        ]
         await pilot.press("R")
         assert len(app.desk.rows) == len(HITS) - 1
-
-
-@pytest.mark.parametrize("size", [NARROW, (100, 30), (120, 36), WIDE, (200, 60)])
-async def test_paper_and_claim_are_on_one_screen(place: Any, look: Look, size: tuple[int, int]) -> None:
-    decide_earlier(place.store)
-    app = place.app()
-    async with app.run_test(size=size) as pilot:
-        await pilot.pause()
-        seen = look(app, *PARTS)
-    for part in (
-        "0.97", "Twenty Tokens per Parameter", "Hanako Mizusaki", "2026-11-18", "0001.00007v1", "cs.CL", "H1.2",
-        "A compute budget has one", "ada", "1 of 12", "0 decided", "s supports", "? keys", "For a fixed compute",
-        "decades of compute.",
-    ):  # fmt: skip
-        assert part in seen, part
-
-
-async def test_the_evidence_is_in_view_at_every_size_whatever_paper_is_open(place: Any, look: Look) -> None:
-    for size in (NARROW, WIDE):
-        app = place.app()
-        async with app.run_test(size=size) as pilot:
-            for hit in HITS:
-                await pilot.pause()
-                if hit.opening:
-                    assert hit.opening in look(app, "#abstract"), hit
-                await pilot.press("j")
-
-
-@pytest.mark.parametrize("size", [(20, 5), (40, 10), (1, 1), (300, 4)])
-async def test_a_tiny_window_breaks_nothing(place: Any, size: tuple[int, int]) -> None:
-    app = place.app()
-    async with app.run_test(size=size) as pilot:
-        await pilot.press("j", "question_mark", "escape", "enter", "s")
-        await pilot.resize_terminal(100, 30)
-        assert len(place.decisions()) == 1
-
-
-async def test_history_reasons_and_flags_are_said_in_words(place: Any, look: Look) -> None:
-    decide_earlier(place.store)
-    app = place.app()
-    async with app.run_test(size=(160, 60)) as pilot:
-        seen = look(app, "#claim")
-        assert "scored 0.97 for H1.2" in seen and "2026-11-21 decision taken back, grace" in seen
-        await pilot.press(*["j"] * 9)
-        assert "WITHDRAWN" in look(app)
-
-
-async def test_a_reopened_paper_stands_first_and_says_why(place: Any, look: Look) -> None:
-    review = review_of(place.store)
-    last = review.waiting()[-1]
-    review.decide(last["id"], Decision(Verdict.ACCEPT, stance=Stance.SUPPORTS))
-    with place.store.transaction():
-        reopen_accepted(place.store, last["arxiv_id"], "v2 changed the abstract", now="2026-11-21T06:30:00Z")
-    app = place.app()
-    async with app.run_test(size=WIDE):
-        assert app.desk.rows[0]["status"] == Status.REOPENED
-        assert "RE-OPENED" in look(app, "#head") and "re-opened" in look(app, "#queue")
-        assert "v2 changed the abstract" in look(app, "#claim")

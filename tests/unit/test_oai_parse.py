@@ -55,7 +55,9 @@ def test_every_field_of_a_recorded_record_is_read(recorded: Path) -> None:
     assert paper.journal_ref == "EPL 124,60006 (2018)"
     assert paper.doi == "10.1209/0295-5075/124/60006"
     assert paper.license == "http://arxiv.org/licenses/nonexclusive-distrib/1.0/"
-    assert paper.abstract.startswith("The housekeeping heat is the energy exchanged between a system and its environment")
+    assert paper.abstract.startswith(
+        "The housekeeping heat is the energy exchanged between a system and its environment"
+    )
     assert r"$k_{\rm B}T$" in paper.abstract and "\n" not in paper.abstract
     assert not paper.withdrawn
 

@@ -1,0 +1,117 @@
+"""BibTeX: one entry for each paper that is evidence for anything, for citing."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from itertools import count, groupby
+
+from curation.evidence import Evidence
+from curation.export.knowledge import Knowledge
+from curation.export.tex import escape_tex
+
+_CATEGORY = re.compile(r"[a-z]+(?:-[a-z]+)*(?:\.[A-Za-z]+(?:-[A-Za-z]+)*)?")
+_DOI = re.compile(r"10\.\d{4,9}/[-._;()/:A-Za-z0-9]+")  # crossref.org/blog/dois-and-matching-regular-expressions
+_ARTICLES = frozenset({"a", "an", "the"})
+_WORD = re.compile(r"[a-z0-9]+")
+
+
+def render_bibtex(knowledge: Knowledge) -> str:
+    """Return the papers that are evidence as BibTeX, oldest first, with the fields that arXiv's own entries have.
+
+    A paper is cited by the newest of its revisions that was decided on; `note` says what it is evidence for. A file
+    without entries is a comment, for some readers take an empty one for a fault.
+    """
+    papers = _papers(knowledge)
+    if not papers:
+        return "% No evidence yet.\n"
+    keys = _keys([pieces[-1] for pieces in papers])
+    return "\n".join(_entry(key, pieces) for key, pieces in zip(keys, papers, strict=True))
+
+
+def _papers(knowledge: Knowledge) -> list[list[Evidence]]:
+    """Return the evidence by paper, oldest paper first; of each paper by revision, then in the catalogue's order."""
+
+    def paper(piece: Evidence) -> tuple[str, str]:
+        return piece.published, piece.arxiv_id
+
+    groups = groupby(sorted(knowledge.evidence, key=paper), paper)
+    return [sorted(pieces, key=lambda piece: piece.version) for _, pieces in groups]
+
+
+def _entry(key: str, pieces: Sequence[Evidence]) -> str:
+    cited = pieces[-1]
+    fields = {
+        "author": " and ".join(_author(author) for author in cited.authors),
+        "title": f"{{{escape_tex(cited.title)}}}",
+        "year": cited.published[:4],
+        **_arxiv_fields(cited),
+        "doi": cited.doi if cited.doi and _DOI.fullmatch(cited.doi) else "",
+        "note": escape_tex(_note(pieces)),
+    }
+    lines = "".join(f",\n  {name} = {{{value}}}" for name, value in fields.items() if value)
+    return f"@misc{{{key}{lines}\n}}\n"
+
+
+def _arxiv_fields(cited: Evidence) -> dict[str, str]:
+    if cited.url is None:
+        return {}
+    category = cited.categories[0] if cited.categories else ""
+    return {
+        "eprint": cited.arxiv_id,
+        "archivePrefix": "arXiv",
+        "primaryClass": category if _CATEGORY.fullmatch(category) else "",
+        "url": cited.url,
+    }
+
+
+def _note(pieces: Sequence[Evidence]) -> str:
+    withdrawn = "withdrawn; " if pieces[-1].withdrawn else ""
+    return f"{withdrawn}evidence for " + ", ".join(f"{piece.phenomenon} ({piece.stance.value})" for piece in pieces)
+
+
+def _author(name: str) -> str:
+    """Return a name as given; in braces where BibTeX would take it apart: at `and`, at a comma, or as `others`."""
+    escaped = escape_tex(name)
+    words = name.lower().split()
+    return f"{{{escaped}}}" if "," in name or "and" in words or words == ["others"] else escaped
+
+
+def _keys(papers: Sequence[Evidence]) -> list[str]:
+    """Return a key for each paper, oldest first: the oldest keeps the bare one, later ones get letters."""
+    bases = [_base_key(paper) for paper in papers]
+    taken = set(bases)
+    seen: set[str] = set()
+    keys = []
+    for base in bases:
+        key = base
+        if base in seen:
+            key = next(longer for letters in _letters() if (longer := base + letters) not in taken)
+            taken.add(key)
+        seen.add(base)
+        keys.append(key)
+    return keys
+
+
+def _base_key(paper: Evidence) -> str:
+    """Return the first author's surname, the year and the title's first word, in `[a-z0-9]`."""
+    author = paper.authors[0] if paper.authors else ""
+    surname = "".join(_WORD.findall(_fold(author.split()[-1]))) if author.split() else ""
+    words = [word for word in _WORD.findall(_fold(paper.title)) if word not in _ARTICLES]
+    return f"{surname or 'anon'}{paper.published[:4]}{words[0] if words else ''}"
+
+
+def _fold(text: str) -> str:
+    """Return the text in lower case without accents: `Gödel` is `godel`."""
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
+
+
+def _letters() -> Iterator[str]:
+    """Yield a, b, ... z, aa, ab, ..."""
+    for number in count(1):
+        letters = ""
+        while number:
+            number, digit = divmod(number - 1, 26)
+            letters = chr(ord("a") + digit) + letters
+        yield letters

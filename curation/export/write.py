@@ -1,0 +1,91 @@
+"""Writes an export: to stdout, or to a file that appears only once it is whole and on disk."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from curation.export.bibtex_text import render_bibtex
+from curation.export.csv_text import render_csv
+from curation.export.json_text import render_json
+from curation.export.knowledge import Knowledge, load_knowledge
+from curation.export.markdown_text import render_markdown
+from curation.export.sqlite_file import render_sqlite
+from db.errors import ExportError, UsageError
+from db.store import Store
+
+EXPORTERS: Mapping[str, Callable[[Knowledge], str | bytes]] = {
+    "markdown": render_markdown,
+    "json": render_json,
+    "csv": render_csv,
+    "bibtex": render_bibtex,
+    "sqlite": render_sqlite,
+}
+
+
+def write_export(store: Store, format: str, target: Path | None, stdout: BinaryIO) -> None:
+    """Write the curated database in one of the formats of `EXPORTERS`, in UTF-8.
+
+    Args:
+        target: the file to write or replace; None or `-` for stdout.
+
+    Raises:
+        UsageError: there is no such format, or a database file was asked for on stdout.
+        ExportError: the file cannot be written, or is the database itself.
+    """
+    if format not in EXPORTERS:
+        raise UsageError(f"there is no export format '{format[:40]}'", f"one of {', '.join(EXPORTERS)}")
+    to_stdout = target is None or str(target) == "-"
+    if to_stdout and format == "sqlite":
+        raise UsageError("a database file does not go to stdout", "name a file with -o")
+    if target is not None and not to_stdout:
+        _refuse_own_files(store, target)
+    content = EXPORTERS[format](load_knowledge(store))
+    data = content if isinstance(content, bytes) else content.encode("utf-8")
+    if target is None or to_stdout:
+        stdout.write(data)
+        stdout.flush()
+    else:
+        write_file(target, data)
+
+
+def _refuse_own_files(store: Store, target: Path) -> None:
+    """Refuse to put an export in the place of the record, or of what SQLite and the night keep beside it."""
+    record = store.path.resolve()
+    own = {record, *(record.with_name(record.name + suffix) for suffix in ("-wal", "-shm", "-journal", ".lock"))}
+    if target.resolve() in own or (target.exists() and record.exists() and target.samefile(record)):
+        raise ExportError(f"{target} belongs to the database itself", "name another file with -o")
+
+
+def write_file(target: Path, data: bytes) -> None:
+    """Write a file by way of another one beside it, so that a reader sees the old content or the new, never a part.
+
+    A link is replaced, never written through.
+
+    Raises:
+        ExportError: the target is a folder or a device, its folder is missing, or it cannot be written.
+    """
+    if target.is_dir():
+        raise ExportError(f"{target} is a folder", "name a file in it")
+    if target.exists() and not target.is_file():
+        raise ExportError(f"{target} is not a file", "name a file, or leave the name out to write to stdout")
+    if not target.parent.is_dir():
+        raise ExportError(f"there is no folder {target.parent}", "make it first, or name another file")
+    part = target.with_name(f".bmp-{secrets.token_hex(8)}.part")
+    try:
+        _write_synced(part, data)
+        part.replace(target)
+    except OSError as error:
+        raise ExportError(f"cannot write {target}: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
