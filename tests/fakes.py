@@ -57,7 +57,7 @@ class HashEmbedder:
     before_encode: Callable[[int], None] = lambda _: None
     calls: int = 0
     texts: list[str] = field(default_factory=list)
-    identity: ModelIdentity = ModelIdentity("fake/hash", "1", "", 256, 8)
+    identity: ModelIdentity = field(default_factory=lambda: ModelIdentity("fake/hash", "1", "", 256, 8))
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return unit vectors made of the texts' hashes."""

@@ -1,4 +1,4 @@
-"""What papers of the field look like when they have nothing to do with a claim: figures that are shipped, never texts."""
+"""What papers of the field look like when they have nothing to do with a claim: shipped as figures, never as texts."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Claim:
         return cls(phenomenon.code, phenomenon.title, phenomenon.statement, phenomenon.keywords)
 
     def texts(self) -> tuple[str, ...]:
-        """Return what is embedded: title, statement, each keyword, then all of them as one text; none is empty or twice."""
+        """Return what is embedded: title, statement, each keyword, then all as one text; none is empty or twice."""
         return tuple(
             dict.fromkeys(text for text in (self.title, self.statement, *self.keywords, self._whole()) if text)
         )

@@ -23,7 +23,7 @@ BLOCK = 1_000  # documents that are counted at once
 
 
 class LexicalEvidence:
-    """Weighs the words of papers by a set of claims: TF-IDF with logarithmic counts, divided by the root of the length."""
+    """Weighs the words of papers by a set of claims: TF-IDF with logarithmic counts, by the root of the length."""
 
     def __init__(self, claims: Sequence[Claim], lexicon: Lexicon) -> None:
         weights = [_claim_weights(claim, lexicon) for claim in claims]

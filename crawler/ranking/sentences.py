@@ -37,7 +37,7 @@ def best_sentence(abstract: str, claim: Claim, claim_vectors: Vectors, encode: E
 
 
 def best_sentences(candidates: Sequence[tuple[str, Claim, Vectors]], encode: Encode) -> list[Sentence | None]:
-    """Return the best sentence of each candidate, as `best_sentence` does, encoding every sentence once, in one call."""
+    """Return the best sentence of each candidate, as `best_sentence` does; every sentence is encoded once."""
     split = {abstract: _split_candidates(abstract) for abstract, _, _ in candidates}
     texts = list(dict.fromkeys(sentence.text for sentences in split.values() for sentence in sentences))
     rows = dict(zip(texts, encode(texts), strict=True)) if texts else {}

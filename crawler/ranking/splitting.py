@@ -9,7 +9,7 @@ from db.records import Sentence
 
 _END = re.compile(r"[.!?]+[\"'\u201d\u2019)\]}]*(?=\s+(\S+))")
 _MATH = re.compile(r"\$\$.+?\$\$|(?<!\\)\$(?=\S)[^$]*?(?<=[^\s\\])\$(?!\d)", re.DOTALL)
-_START = re.compile(r"[\"'\u201c\u2018(\[{]*(?:[^\W\d_a-z]|\d|\$|\\)")
+_START = re.compile(r"[\"'\u201c\u2018(\[{]*(?:[^\W\d_a-z]|[a-z]{1,3}[A-Z]|\d|\$|\\)")
 _LAST_WORD = re.compile(r"[^\s(\[{]*$")
 _NEVER = frozenset(
     "e.g i.e cf fig figs eq eqs eqn sec secs tab tabs ref refs no nos vs viz approx resp dr prof mr ms mrs st ch chap"

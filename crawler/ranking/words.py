@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 
 STOP_WORDS = frozenset(
     "a about above across after again against all almost along already also although always am among an and another"
@@ -39,7 +40,7 @@ def split_words(text: str) -> list[str]:
 def split_terms(text: str) -> list[str]:
     """Return the words of a text, then its pairs of neighbouring words, joined by a space."""
     words = split_words(text)
-    return words + [f"{first} {second}" for first, second in zip(words, words[1:], strict=False)]
+    return words + [f"{first} {second}" for first, second in pairwise(words)]
 
 
 @lru_cache(maxsize=1 << 16)

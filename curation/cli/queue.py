@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -222,7 +223,7 @@ def export_command(app: AppContext, file: Path) -> None:
     with app.open_store() as store:
         content = render_decisions(store).encode("utf-8")
     if str(file) == "-":
-        click.get_binary_stream("stdout").write(content)
+        sys.stdout.buffer.write(content)
         return
     write_file(file, content)
     say(f"Wrote {file}.")

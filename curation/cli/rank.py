@@ -59,9 +59,8 @@ def rank(
 
 
 def _rank(app: AppContext, phenomenon: str | None, claim: str | None, since: date | None, limit: int | None) -> Ranking:
-    from crawler.ranking.ranker import Claim
-
     from crawler.rank import rank_papers
+    from crawler.ranking.ranker import Claim
     from curation.cli.wiring import make_embedder
     from db.phenomena import find_phenomenon
 

@@ -80,9 +80,7 @@ def _clean(phenomenon: Phenomenon) -> Phenomenon:
         statement=clean_line(phenomenon.statement),
         keywords=_clean_all(phenomenon.keywords),
         references=_clean_all(phenomenon.references),
-        criteria=Criteria(
-            _clean_all(criteria.counts), _clean_all(criteria.excludes), _clean_all(criteria.precedents)
-        ),
+        criteria=Criteria(_clean_all(criteria.counts), _clean_all(criteria.excludes), _clean_all(criteria.precedents)),
     )
 
 

@@ -57,7 +57,7 @@ def test_a_night_finds_the_paper_on_grokking_and_a_second_night_is_quiet(
     bmp: Bmp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     today = datetime.now(UTC).date()
-    papers = [*make_papers(40, day=today), _grokking(today)]
+    papers = [*make_papers(40, day=today, categories=("cs.LG", "cs.CL stat.ML")), _grokking(today)]
     bmp("init")
     with ArxivServer(papers, page_size=15, today=today) as server:
         monkeypatch.setenv("BMP_ARXIV_OAI_URL", server.oai_url)
@@ -90,7 +90,7 @@ def test_a_broken_night_says_so_and_loses_nothing(
     bmp: Bmp, monkeypatch: pytest.MonkeyPatch, fault: object, page: int, code: int, status: str
 ) -> None:
     today = datetime.now(UTC).date()
-    papers = make_papers(30, day=today)
+    papers = make_papers(30, day=today, categories=("cs.LG",))
     bmp("init")
     with ArxivServer(papers, page_size=10, today=today) as server:
         monkeypatch.setenv("BMP_ARXIV_OAI_URL", server.oai_url)

@@ -306,7 +306,7 @@ def at(moment: datetime) -> Callable[[], datetime]:
 @pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize(
     ("server_off", "ours_off"),
-    [(YEARS, timedelta()), (-YEARS, timedelta()), (timedelta(), YEARS), (timedelta(), -YEARS), (YEARS, YEARS)],
+    [(YEARS, timedelta()), (-YEARS, timedelta()), (timedelta(), YEARS), (timedelta(), -YEARS)],
 )
 def test_a_clock_that_is_years_off_loses_nothing(
     store: Store, server: ArxivServer, server_off: timedelta, ours_off: timedelta, known: bool

@@ -30,7 +30,6 @@ from db.runs import find_run, start_run
 from db.store import Store
 from db.vectors import Vectors
 
-
 IDENTITY = ModelIdentity("counting", "1", "", 256, 8)
 
 

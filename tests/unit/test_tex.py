@@ -68,4 +68,3 @@ def test_any_text_is_decoded_without_an_error_and_twice_is_once(text: str) -> No
     assert len(once) <= len(text)
     if "\\" not in once:
         assert decode_accents(once) == once
-
