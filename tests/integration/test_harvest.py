@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -50,6 +51,12 @@ def server() -> Iterator[ArxivServer]:
     # 120 papers over four days, and no page ends together with its day
     with ArxivServer(make_papers(120, day=date(2026, 11, 20), days=4), page_size=13) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def without_syncing(store: Store) -> None:
+    """Nothing here pulls the plug, and waiting for the disk is most of the time of these tests."""
+    store.connection.execute("PRAGMA synchronous = OFF")
 
 
 # What is kept
@@ -137,8 +144,6 @@ def test_the_cursor_moves_page_by_page_and_together_with_the_papers(store: Store
 
     def look(number: int, running: ArxivServer) -> None:
         # The writer is at work in another thread: a connection of its own sees what is committed.
-        import sqlite3
-
         with sqlite3.connect(store.path) as reader:
             row = reader.execute("SELECT position FROM cursors WHERE part = 'cs'").fetchone()
             count = reader.execute("SELECT count(*) FROM papers").fetchone()[0]
@@ -319,8 +324,8 @@ def test_a_clock_that_is_years_off_loses_nothing(
     server.clock_offset = server_off
     clock = at(NOW + ours_off)
     run = run_night(store, oai_source(server.oai_url, clock=clock), clock=clock).run
-    if stored(store) != wanted(server.papers.values()):
-        assert run["status"] != "quiet"
+    if stored(store) != wanted(server.papers.values()) and server_off != ours_off:
+        assert run["status"] != "quiet"  # two clocks that are wrong alike cannot be told from right ones
     server.clock_offset = timedelta()
     run = night(store, server)
     assert run["error"] is None
