@@ -78,7 +78,13 @@ class OaiSource:
             answer = self._client.get(self._url, params, parse_list)
             if not tokens and answer.response_day.isoformat() < reading.resume_from:
                 reading.resume_from = (answer.response_day - self._first_night).isoformat()
+                reading.asked_again = True
                 raise AskedForTheFuture
+            if answer.error == "noRecordsMatch" and reading.asked_again and not tokens:
+                raise SourceError(
+                    f"the endpoint has nothing in set {part}, but its clock stands at {answer.response_day}",
+                    "compare this machine's clock; the next run asks again",
+                )
             if answer.error == "badResumptionToken" and tokens:
                 raise TokenRefused
             if answer.error and answer.error != "noRecordsMatch":
@@ -114,6 +120,7 @@ class _Reading:
     def __init__(self, start: str) -> None:
         self.resume_from = start
         self.stands_still = False
+        self.asked_again = False
         self._received = 0
         self._seen: set[str] = set()
         self._last_day = start

@@ -99,6 +99,15 @@ def test_every_setting_stands_in_the_readme() -> None:
         assert f"BMP_{field.name.upper()}" in readme, f"the setting {field.name} is not in the README"
 
 
+def test_every_key_of_the_review_stands_in_the_readme() -> None:
+    from curation.tui.keys import REVIEW_KEYS
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    keys = readme[readme.index("<!-- keys -->") : readme.index("<!-- /keys -->")]
+    for binding in REVIEW_KEYS:
+        assert f"| {binding.tooltip} |" in keys, f"the key {binding.key} is not in the README"
+
+
 def test_the_changelog_has_the_version_of_the_package() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     released = re.findall(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
