@@ -311,11 +311,17 @@ def _keep_present(path: Path, clock: Clock) -> Path | None:
     if not path.exists():
         return None
     kept = backup_path(path, clock, reason="before-restore")
-    present = Store(path, _connect(path))  # to be written, so that what a killed process left open is rolled back
+    try:
+        present = Store(path, _connect(path))  # to be written, so that what a killed process left open is rolled back
+    except sqlite3.DatabaseError:
+        _keep_bytes(path, kept)
+        return kept
     try:
         damaged = bool(check(present))
         if not damaged:
             backup(present, kept)
+    except sqlite3.DatabaseError:
+        damaged = True
     finally:
         present.close()
     if damaged:
