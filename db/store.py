@@ -313,6 +313,8 @@ def _keep_present(path: Path, clock: Clock) -> Path | None:
     kept = backup_path(path, clock, reason="before-restore")
     try:
         present = Store(path, _connect(path))  # to be written, so that what a killed process left open is rolled back
+    except sqlite3.OperationalError:  # held by another program, or not to be written: that is no damage
+        raise
     except sqlite3.DatabaseError:
         _keep_bytes(path, kept)
         return kept
@@ -320,6 +322,8 @@ def _keep_present(path: Path, clock: Clock) -> Path | None:
         damaged = bool(check(present))
         if not damaged:
             backup(present, kept)
+    except sqlite3.OperationalError:
+        raise
     except sqlite3.DatabaseError:
         damaged = True
     finally:
