@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,10 +90,11 @@ def _run(app: AppContext, place: Path) -> tuple[Outcome, int, int]:
 
 
 def _tell(place: Path, papers: int, waiting: int, seconds: float, model: str | None) -> None:
-    shown = f"'{place}'" if " " in str(place) else str(place)
+    program = "bmp" if shutil.which("bmp") else sys.argv[0]
+    words = f"{program} --db {shlex.quote(str(place))}"
     say(
         f"\n{papers} papers, {waiting} candidates waiting; {seconds:.1f} s with {model}.\n"
-        f"\n  open the queue     bmp --db {shown} review"
-        f"\n  list it            bmp --db {shown} queue list"
-        f"\n  look at the night  bmp --db {shown} runs show 1"
+        f"\n  open the queue     {words} review"
+        f"\n  list it            {words} queue list"
+        f"\n  look at the night  {words} runs show 1"
     )
