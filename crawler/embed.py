@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -193,7 +194,9 @@ def _load(place: ModelPlace) -> Any:
     with _quiet():
         try:
             from sentence_transformers import SentenceTransformer
+            from transformers.utils import logging as transformers_logging
 
+            transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # it carries no types
             return SentenceTransformer(
                 place.target,
                 device="cpu",
@@ -202,13 +205,19 @@ def _load(place: ModelPlace) -> Any:
                 model_kwargs={"use_safetensors": True},
             )
         except (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError, json.JSONDecodeError) as error:
+            if place.folder is None:
+                raise EmbeddingError(
+                    f"the model {place.name} is not on this machine and the Hub does not give it", _THREE_WAYS
+                ) from error
             line = " ".join(str(error).split())[:200]
             raise EmbeddingError(f"the model {place.name} cannot be loaded: {line}", _THREE_WAYS) from error
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the libraries' bars and advice off the user's screen."""
+    """Keep the libraries' bars, retries and advice off the user's screen."""
+    for name in ("huggingface_hub", "transformers", "sentence_transformers", "httpx"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     kept = {name: os.environ.get(name) for name in ("TOKENIZERS_PARALLELISM", "HF_HUB_DISABLE_PROGRESS_BARS")}
     os.environ.update({"TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_PROGRESS_BARS": "1"})
     try:

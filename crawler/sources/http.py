@@ -132,9 +132,9 @@ class PoliteClient:
             raise _TryAgain(clean_line(str(error)) or type(error).__name__) from error
 
     def _longest_answer(self) -> float:
-        """Return how long an answer may take: a silent server gets so long, so a slow one does, whatever was lost."""
+        """Return how long an answer may take: half of what may be lost, so that there is time for another try."""
         left = self._pace.max_wait_seconds - self._lost_seconds
-        return min(LONGEST_ANSWER_SECONDS, max(left, self._pace.read_timeout_seconds))
+        return min(LONGEST_ANSWER_SECONDS, max(left / 2, self._pace.read_timeout_seconds))
 
     def _judge(self, url: str, response: httpx.Response) -> None:
         status = response.status_code

@@ -14,7 +14,7 @@ from loopback.server import ArxivServer
 from crawler.sources.oai import OaiSource
 from db.store import Store
 
-# (fault, the night's states when it is played on the first page for ever, on the third page once, on the third for ever)
+# (fault, the night's states when it is played from the first page on, on the third page once, from the third on)
 FAULTS: list[tuple[faults.Fault, str, str, str]] = [
     (faults.Unavailable(), "failed", "complete", "partial"),
     (faults.Unavailable(2), "failed", "complete", "partial"),
@@ -63,7 +63,7 @@ def without_syncing(store: Store) -> None:
 
 def source(server: ArxivServer) -> OaiSource:
     clock = server.now + timedelta(hours=3)
-    client = make_client(FakeTime(), max_wait=2.0, read_timeout=0.3)
+    client = make_client(FakeTime(), max_wait=5.0, read_timeout=0.5)
     return oai_source(server.oai_url, client=client, clock=lambda: clock)
 
 
