@@ -202,6 +202,8 @@ def check(store: Store) -> list[str]:
             faults += [] if row[0] == "ok" else str(row[0]).splitlines()
         for row in store.connection.execute("PRAGMA foreign_key_check"):
             faults.append(f"row {row[1]} of {row[0]} points to a row of {row[2]} that is not there")
+    except sqlite3.OperationalError:  # locked, or a sick disk: that says nothing about the file
+        raise
     except sqlite3.DatabaseError as error:  # too damaged to be looked through
         faults.append(str(error))
     return faults

@@ -28,25 +28,24 @@ _COMMAND = re.compile(r"\\([A-Za-z]+|.)")
 _ESCAPED = re.compile(r"\\([#%&_$])")
 
 # What a formula may call; a list of what is known to be harmless, since what can do harm cannot be listed.
-_MATH_COMMANDS = frozenset(
-    """
-    alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi varpi rho varrho
-    sigma varsigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega
-    ell hbar imath jmath Re Im aleph partial nabla infty emptyset varnothing forall exists neg prime angle
-    pm mp times div cdot cdots ldots dots ast star circ bullet oplus ominus otimes odot dagger ddagger
-    cap cup setminus in notin ni subset subseteq supset supseteq wedge vee land lor lnot top bot perp parallel mid
-    le leq ge geq ne neq ll gg equiv sim simeq approx cong propto prec succ preceq succeq models vdash
-    to gets rightarrow leftarrow leftrightarrow Rightarrow Leftarrow Leftrightarrow uparrow downarrow mapsto
-    longrightarrow implies iff hookrightarrow rightsquigarrow lesssim gtrsim
-    sum prod int oint coprod bigcup bigcap frac tfrac dfrac sqrt binom over
-    log ln lg exp sin cos tan cot sinh cosh tanh arcsin arccos arctan min max inf sup lim limsup liminf arg deg det
-    dim ker gcd Pr hom
-    hat widehat bar overline underline tilde widetilde vec dot ddot check breve acute grave
-    mathrm mathbf mathit mathsf mathtt mathcal mathbb mathfrak mathscr boldsymbol operatorname text textrm textbf
-    textit rm bf it cal left right big Big bigl bigr Bigl Bigr langle rangle lceil rceil lfloor rfloor lbrace rbrace
-    lVert rVert lvert rvert Vert vert backslash quad qquad colon
-    """.split()
-) | frozenset(",;:! |%#&_{}")
+_HARMLESS_NAMES = """
+alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi varpi rho varrho
+sigma varsigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega
+ell hbar imath jmath Re Im aleph partial nabla infty emptyset varnothing forall exists neg prime angle
+pm mp times div cdot cdots ldots dots ast star circ bullet oplus ominus otimes odot dagger ddagger
+cap cup setminus in notin ni subset subseteq supset supseteq wedge vee land lor lnot top bot perp parallel mid
+le leq ge geq ne neq ll gg equiv sim simeq approx cong propto prec succ preceq succeq models vdash
+to gets rightarrow leftarrow leftrightarrow Rightarrow Leftarrow Leftrightarrow uparrow downarrow mapsto
+longrightarrow implies iff hookrightarrow rightsquigarrow lesssim gtrsim
+sum prod int oint coprod bigcup bigcap frac tfrac dfrac sqrt binom
+log ln lg exp sin cos tan cot sinh cosh tanh arcsin arccos arctan min max inf sup lim limsup liminf arg deg det
+dim ker gcd Pr hom
+hat widehat bar overline underline tilde widetilde vec dot ddot check breve acute grave
+mathrm mathbf mathit mathsf mathtt mathcal mathbb mathfrak mathscr boldsymbol operatorname text textrm textbf
+textit rm bf it cal left right big Big bigl bigr Bigl Bigr langle rangle lceil rceil lfloor rfloor lbrace rbrace
+lVert rVert lvert rvert Vert vert backslash quad qquad colon
+"""
+_HARMLESS = frozenset(_HARMLESS_NAMES.split()) | frozenset(",;:! |%#&_{}")
 _MATH_BRACES = {r"\{": r"\lbrace ", r"\}": r"\rbrace "}
 
 
@@ -76,9 +75,10 @@ def _escape_plain(text: str) -> str:
 
 def _safe_formula(formula: str) -> str | None:
     """Return a formula ready to print, or None if it calls what is not known or does not hold together."""
-    if "^^" in formula or any(call not in _MATH_COMMANDS for call in _COMMAND.findall(formula)):
+    calls = _COMMAND.findall(formula)
+    if "^^" in formula or any(call not in _HARMLESS for call in calls):
         return None  # ^^5c is a backslash to TeX
-    if re.search(r"[\^_]\s*(?:[\^_]|$)", formula) or formula.count(r"\left") != formula.count(r"\right"):
+    if re.search(r"[\^_]\s*(?:[\^_]|$)", formula) or calls.count("left") != calls.count("right"):
         return None
     safe = re.sub(r"\\[{}]", lambda brace: _MATH_BRACES[brace[0]], formula)
     safe = re.sub(r"(?<!\\)[#%&]", lambda special: f"\\{special[0]}", safe)
