@@ -81,6 +81,7 @@ def make_client(stop: Stop | None = None, *, max_wait: float = 20.0, read_timeou
         user_agent=user_agent("0", "tests@example.org"),
         stop=stop or FakeTime(),
         transport=httpx.HTTPTransport(verify=False, trust_env=False, limits=limits),
+        wall_clock=lambda: NOW,
     )
 
 
