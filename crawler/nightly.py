@@ -1,7 +1,8 @@
-"""One pass: harvest, embed, match, queue, and one ledger row that says what happened, whatever happens."""
+"""One pass: harvest, reconcile, embed, match, queue, and one ledger row that says what happened, whatever happens."""
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,13 +11,14 @@ from datetime import date
 
 from crawler.control import Progress, Stop, StopRequested
 from crawler.embed import Embedder, embed_missing
-from crawler.harvest import HarvestContext, harvest
+from crawler.harvest import HarvestContext, add_known, harvest
 from crawler.match import match_missing
+from crawler.reconcile import Reconciliation, reconcile
 from crawler.sources.source import Source
 from db.errors import BmpError
 from db.records import RunStatus
 from db.runs import add_to_run, find_run, set_run, start_run
-from db.store import Row, Store
+from db.store import Row, Store, store_error
 from db.times import Clock, to_text
 
 
@@ -29,6 +31,7 @@ class Night:
         make_embedder: called once, before anything is fetched: a model that cannot be had ends the run at once.
         categories: papers of these are kept; empty keeps all.
         threshold: the score from which a match is queued.
+        reconciliation: what a harvest that came to its end is held against, if anything.
         monotonic: seconds, for the ledger's durations.
     """
 
@@ -43,6 +46,7 @@ class Night:
     stop: Stop
     progress: Progress
     since: date | None = None
+    reconciliation: Reconciliation | None = None
     monotonic: Callable[[], float] = time.monotonic
 
 
@@ -58,6 +62,9 @@ def run_night(night: Night) -> Outcome:
     """Run one pass and return its ledger row; the caller holds the night's lock.
 
     Errors of sources, model and disk end in the ledger, not in an exception, as far as the ledger can be written.
+
+    Raises:
+        StoreError: the database cannot be written any more; the row is closed by the next run.
     """
     with night.store.transaction():
         run_id = start_run(
@@ -77,31 +84,31 @@ def run_night(night: Night) -> Outcome:
         interrupted = True
     except BmpError as error:
         errors.append(str(error))
+    except (sqlite3.Error, OSError) as error:
+        errors.append(str(store_error(night.store.path, error)))
     except BaseException as error:
         _close(night, run_id, [*errors, f"{type(error).__name__}: {error}"])
         raise
-    _close(night, run_id, errors)
+    try:
+        _close(night, run_id, errors)
+    except sqlite3.Error as error:
+        raise store_error(night.store.path, error) from error
     return Outcome(find_run(night.store, run_id), interrupted)
 
 
 def _work(night: Night, run_id: int, errors: list[str]) -> None:
-    """Do the three stages; what cannot be done for want of a model is known before a single paper is asked for.
+    """Do the stages; what cannot be done for want of a model is known before a single paper is asked for.
 
     Args:
         errors: what went wrong with the harvest is added here, for a later stage may fail as well.
     """
     store = night.store
     embedder = night.make_embedder(store)
-    with _timed(night, run_id, "harvest"):
-        context = HarvestContext(store, run_id, frozenset(night.categories), night.clock, night.stop, night.progress)
-        harvested = harvest(context, night.source, since=night.since)
-        errors += harvested.errors
     with store.transaction():
-        set_run(store, run_id, promised=harvested.promised, since=harvested.since)
+        set_run(store, run_id, model=embedder.identity.name, model_revision=embedder.identity.revision)
+    _harvest(night, run_id, errors)
     with _timed(night, run_id, "embed"):
         embed_missing(store, embedder, run_id=run_id, stop=night.stop, progress=night.progress)
-    with store.transaction():
-        set_run(store, run_id, model=embedder.identity.name)
     with _timed(night, run_id, "match"):
         match_missing(
             store,
@@ -112,6 +119,29 @@ def _work(night: Night, run_id: int, errors: list[str]) -> None:
             stop=night.stop,
             progress=night.progress,
         )
+
+
+def _harvest(night: Night, run_id: int, errors: list[str]) -> None:
+    """Harvest and, if that came to its end, reconcile: a sick endpoint is asked nothing more."""
+    store, categories = night.store, frozenset(night.categories)
+    context = HarvestContext(
+        store, run_id, categories, night.clock, night.stop, night.progress, monotonic=night.monotonic
+    )
+    with _timed(night, run_id, "harvest"):
+        harvested = harvest(context, night.source, since=night.since)
+    errors += harvested.errors
+    if harvested.unreadable:
+        errors.append(f"{harvested.unreadable} records could not be read; `bmp runs show {run_id}` lists them")
+    with store.transaction():
+        set_run(store, run_id, promised=harvested.promised, since=harvested.since, refused=int(harvested.refused))
+    if night.reconciliation is None or harvested.errors:
+        return
+    with _timed(night, run_id, "reconcile"):
+        reconciled = reconcile(context, night.reconciliation, harvested)
+    errors += reconciled.errors
+    promised = add_known(harvested.promised, reconciled.promised)
+    with store.transaction():
+        set_run(store, run_id, promised=promised, refused=int(reconciled.refused))
 
 
 @contextmanager
@@ -126,8 +156,6 @@ def _timed(night: Night, run_id: int, stage: str) -> Iterator[None]:
 
 def _close(night: Night, run_id: int, errors: list[str]) -> None:
     run = find_run(night.store, run_id)
-    if run["malformed"] and not errors:
-        errors = [f"{run['malformed']} records could not be read; `bmp runs show {run_id}` lists them"]
     status = judge(run["received"] - run["malformed"], run["new"] + run["changed"], whole=not errors)
     with night.store.transaction():
         set_run(

@@ -14,7 +14,7 @@ from apscheduler.executors.debug import DebugExecutor
 from apscheduler.schedulers.blocking import BlockingScheduler
 
 from crawler.control import Stop
-from db.records import RunStatus
+from crawler.slots import GOOD_ENDS, latest_slot
 from db.store import Row
 from db.times import Clock, from_text, now_utc
 
@@ -25,30 +25,19 @@ RETRIES_A_DAY = 3
 log = logging.getLogger("bmp.schedule")
 
 
-def latest_slot(now: datetime, at: str) -> datetime:
-    """Return the last moment, not after `now`, at which the clock in UTC showed `at` (HH:MM)."""
-    hours, minutes = (int(part) for part in at.split(":"))
-    slot = now.astimezone(UTC).replace(hour=hours, minute=minutes, second=0, microsecond=0)
-    return slot if slot <= now else slot - timedelta(days=1)
-
-
-def next_slot(now: datetime, at: str) -> datetime:
-    """Return the next moment after `now` at which the clock in UTC shows `at` (HH:MM)."""
-    return latest_slot(now, at) + timedelta(days=1)
-
-
 def is_due(runs: list[Row], now: datetime, at: str) -> bool:
     """Tell whether a night is due: none since the last slot came to a good end, and failures are not tried too often.
 
-    A row that says `running` counts as a failure: its process may have been killed. If it is alive after all, the
-    night's lock says so.
+    A night that arXiv refused (403) is the last of its slot: more requests "will be interpreted as an attack"
+    (https://info.arxiv.org/help/robots.html). A row that says `running` counts as a failure: its process may have been
+    killed. If it is alive after all, the night's lock says so.
 
     Args:
         runs: ledger rows of nights, newest first.
     """
     slot = latest_slot(now, at)
     since = [run for run in runs if from_text(run["started_at"]) >= slot]
-    if any(run["status"] in (RunStatus.COMPLETE, RunStatus.QUIET) for run in since):
+    if any(run["status"] in GOOD_ENDS or run.get("refused") for run in since):
         return False
     if not since:
         return True

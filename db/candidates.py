@@ -130,3 +130,21 @@ def count_by_status(store: Store, *, today: date) -> list[Row]:
         " JOIN phenomena ON code = phenomenon GROUP BY phenomenon, status ORDER BY position, code, status",
         {"today": today.isoformat()},
     )
+
+
+def list_newly_queued(store: Store, *, since: str, until: str, today: date) -> list[Row]:
+    """Return candidates that were queued by runs that ended in a span and that nobody has decided yet, best first.
+
+    It goes by the end of the run, not by `queued_at`: what a run queues is seen only when it commits.
+
+    Args:
+        since: the first moment of the span, as text.
+        until: the first moment after it.
+    """
+    rows = store.rows(
+        f"SELECT q.* FROM ({_CANDIDATES}) q JOIN runs g ON g.run_id = q.run_id"
+        " WHERE g.finished_at >= :since AND g.finished_at < :until AND q.status = 'pending' AND q.decided_at IS NULL"
+        " ORDER BY q.score DESC, q.id",
+        {"since": since, "until": until, "today": today.isoformat()},
+    )
+    return [_finish(row) for row in rows]

@@ -157,3 +157,26 @@ def newest_undoable(store: Store, reviewer: str) -> int | None:
         (reviewer,),
     )
     return None if found is None else int(found)
+
+
+def list_events(store: Store, *, since: str, until: str) -> list[Row]:
+    """Return all events of a span, oldest first, each with its candidate, paper, phenomenon and the revision it is on.
+
+    `undone_kind` is what an undo took back; `taken_back` tells that a decision was undone since, `in_force` that the
+    event is the one its candidate's state rests on.
+
+    Args:
+        since: the first moment of the span, as text.
+        until: the first moment after it.
+    """
+    return store.rows(
+        "SELECT d.decision_id, d.candidate_id, d.kind, d.stance, d.note, d.until, d.reviewer, d.decided_at,"
+        " c.arxiv_id, r.version, r.title, c.phenomenon_code AS phenomenon, h.title AS phenomenon_title,"
+        " u.kind AS undone_kind, u.stance AS undone_stance, e.decision_id IS NOT NULL AS in_force,"
+        " EXISTS (SELECT 1 FROM decisions t WHERE t.undoes = d.decision_id) AS taken_back"
+        " FROM decisions d JOIN candidates c USING (candidate_id) JOIN revisions r ON r.revision_id = d.revision_id"
+        " JOIN phenomena h ON h.code = c.phenomenon_code LEFT JOIN decisions u ON u.decision_id = d.undoes"
+        f" LEFT JOIN ({EFFECTIVE_DECISIONS}) e ON e.decision_id = d.decision_id"
+        " WHERE d.decided_at >= ? AND d.decided_at < ? ORDER BY d.decided_at, d.decision_id",
+        (since, until),
+    )

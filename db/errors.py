@@ -11,7 +11,8 @@ BmpError
 │   ├── AnswerError     an answer that is not what the protocol says; worth another try
 │   └── RefusedError    the source forbids going on; final for the night
 ├── EmbeddingError      the model cannot be found, trusted or run
-└── ExportError         the export cannot be written
+├── ExportError         the export cannot be written
+└── NotifyError         people could not be told: mail or webhook
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ class DecisionError(BmpError):
 
 
 class SourceError(BmpError):
-    """A source did not answer, or not properly."""
+    """A source did not answer, or not properly; `answer` is what it said where that could not be used."""
+
+    answer: bytes | None = None
 
 
 class AnswerError(SourceError):
@@ -84,3 +87,7 @@ class EmbeddingError(BmpError):
 
 class ExportError(BmpError):
     """The export cannot be written."""
+
+
+class NotifyError(BmpError):
+    """People could not be told: the mail server or the webhook did not take it."""

@@ -15,7 +15,6 @@ class Match:
     """A revision's score against one phenomenon, with the sentence that bears on the claim."""
 
     revision_id: int
-    arxiv_id: str
     phenomenon: str
     score: float
     sentence: Sentence | None
@@ -66,40 +65,47 @@ def count_unmatched(store: Store, ranking_id: int, model_id: int) -> int:
 
 
 def save_matches(
-    store: Store,
-    ranking_id: int,
-    revision_ids: Sequence[int],
-    matches: Sequence[Match],
-    *,
-    run_id: int,
-    now: str,
-) -> int:
-    """Keep the matches of these revisions, queue them, and return how many candidates are new.
+    store: Store, ranking_id: int, revision_ids: Sequence[int], matches: Sequence[Match], *, run_id: int
+) -> None:
+    """Keep the matches of these revisions. Runs inside a transaction.
 
-    Runs inside a transaction: a revision counts as matched exactly when its matches are there.
+    A revision counts as matched exactly when its matches are there.
     """
-    queued = sum(_save_match(store, ranking_id, match, run_id, now) for match in matches)
+    for match in matches:
+        _save_match(store, ranking_id, match)
     store.connection.executemany(
         "INSERT INTO matched_revisions (revision_id, ranking_id, run_id) VALUES (?, ?, ?) ON CONFLICT (revision_id)"
         " DO UPDATE SET ranking_id = excluded.ranking_id, run_id = excluded.run_id",
         [(revision_id, ranking_id, run_id) for revision_id in revision_ids],
     )
-    return queued
 
 
-def _save_match(store: Store, ranking_id: int, match: Match, run_id: int, now: str) -> bool:
-    key = (match.revision_id, match.phenomenon, ranking_id)
-    match_id = store.value(
-        "SELECT match_id FROM matches WHERE (revision_id, phenomenon_code, ranking_id) = (?, ?, ?)", key
+def _save_match(store: Store, ranking_id: int, match: Match) -> None:
+    store.connection.execute(
+        "INSERT INTO matches (revision_id, phenomenon_code, ranking_id, score, sentence_start, sentence_end)"
+        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (
+            match.revision_id,
+            match.phenomenon,
+            ranking_id,
+            match.score,
+            match.sentence.start if match.sentence else None,
+            match.sentence.end if match.sentence else None,
+        ),
     )
-    if match_id is None:
-        values = {
-            "revision_id": match.revision_id,
-            "phenomenon_code": match.phenomenon,
-            "ranking_id": ranking_id,
-            "score": match.score,
-            "sentence_start": match.sentence.start if match.sentence else None,
-            "sentence_end": match.sentence.end if match.sentence else None,
-        }
-        match_id = store.insert("matches", values)
-    return add_candidate(store, match.arxiv_id, match.phenomenon, now=now, match_id=match_id, run_id=run_id)
+
+
+def queue_matches(store: Store, ranking_id: int, *, run_id: int, now: str) -> int:
+    """Queue all that this ranking found and that does not wait yet, and return how many candidates are new.
+
+    Runs inside one transaction, so that a reader sees the queue of before the night or of after it. What is left to
+    queue is derived from the matches: a night that was killed before is made up for by the next one.
+    """
+    found = store.rows(
+        "SELECT m.match_id, p.arxiv_id, m.phenomenon_code AS phenomenon FROM matches m"
+        " JOIN papers p ON p.revision_id = m.revision_id LEFT JOIN candidates c"
+        " ON c.arxiv_id = p.arxiv_id AND c.phenomenon_code = m.phenomenon_code"
+        " WHERE m.ranking_id = ? AND NOT p.withdrawn AND c.match_id IS NOT m.match_id ORDER BY m.match_id",
+        (ranking_id,),
+    )
+    return sum(add_candidate(store, **row, run_id=run_id, now=now) for row in found)

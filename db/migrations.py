@@ -15,7 +15,17 @@ def step_names(steps: Migrations = migrations) -> list[str]:
 @migrations()
 def m0001_first_schema(db: Database) -> None:
     """Papers and revisions, vectors, catalogue, matches, queue, decisions, ledger."""
-    for statement in _FIRST_SCHEMA.split(";;"):
+    _execute_all(db, _FIRST_SCHEMA)
+
+
+@migrations()
+def m0002_ledger_by_part(db: Database) -> None:
+    """The ledger by source and part, papers known to be missing, records that could not be read, digests sent."""
+    _execute_all(db, _LEDGER_BY_PART)
+
+
+def _execute_all(db: Database, statements: str) -> None:
+    for statement in statements.split(";;"):
         if statement.strip():
             db.execute(statement)
 
@@ -186,4 +196,61 @@ CREATE TRIGGER decisions_are_never_changed BEFORE UPDATE ON decisions
 BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;;
 CREATE TRIGGER decisions_are_never_deleted BEFORE DELETE ON decisions
 BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;;
+"""
+
+_LEDGER_BY_PART = """
+ALTER TABLE runs ADD COLUMN reconcile_seconds REAL NOT NULL DEFAULT 0;;
+ALTER TABLE runs ADD COLUMN model_revision TEXT;;
+ALTER TABLE runs ADD COLUMN refused INTEGER NOT NULL DEFAULT 0 CHECK (refused IN (0, 1));;
+ALTER TABLE runs ADD COLUMN note TEXT;;
+
+CREATE TABLE run_parts (
+    run_id INTEGER NOT NULL REFERENCES runs (run_id),
+    source TEXT NOT NULL,
+    part TEXT NOT NULL,
+    asked TEXT NOT NULL,
+    promised INTEGER,
+    received INTEGER NOT NULL DEFAULT 0,
+    new INTEGER NOT NULL DEFAULT 0,
+    changed INTEGER NOT NULL DEFAULT 0,
+    withdrawn INTEGER NOT NULL DEFAULT 0,
+    malformed INTEGER NOT NULL DEFAULT 0,
+    missing INTEGER NOT NULL DEFAULT 0,
+    pages INTEGER NOT NULL DEFAULT 0,
+    seconds REAL NOT NULL DEFAULT 0,
+    cursor_before TEXT,
+    cursor_after TEXT,
+    error TEXT,
+    bad_answer BLOB,
+    PRIMARY KEY (run_id, source, part)
+) STRICT;;
+
+ALTER TABLE malformed_records ADD COLUMN source TEXT;;
+ALTER TABLE malformed_records ADD COLUMN part TEXT;;
+ALTER TABLE malformed_records ADD COLUMN size_bytes INTEGER;;
+ALTER TABLE malformed_records ADD COLUMN fingerprint TEXT;;
+CREATE INDEX malformed_by_fingerprint ON malformed_records (fingerprint);;
+
+CREATE TABLE missing_papers (
+    arxiv_id TEXT PRIMARY KEY,
+    version INTEGER,
+    datestamp TEXT,
+    fingerprint TEXT,
+    told_by TEXT NOT NULL CHECK (told_by IN ('rss', 'identifiers', 'malformed')),
+    run_id INTEGER NOT NULL REFERENCES runs (run_id),
+    found_at TEXT NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0,
+    settled_as TEXT CHECK (settled_as IN ('fetched', 'arrived', 'not wanted')),
+    settled_at TEXT,
+    settled_run_id INTEGER REFERENCES runs (run_id),
+    CHECK ((settled_as IS NULL) = (settled_at IS NULL))
+) STRICT;;
+
+CREATE TABLE digests (
+    digest_id INTEGER PRIMARY KEY,
+    since TEXT NOT NULL,
+    until TEXT NOT NULL,
+    sent_to TEXT NOT NULL,
+    sent_at TEXT NOT NULL
+) STRICT;;
 """

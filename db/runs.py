@@ -1,7 +1,8 @@
-"""The ledger: one row a run, what it did and how it ended; and the cursors that say how far a source was read."""
+"""The ledger: one row a run and one a part of it, what was done and how it ended; and how far each source was read."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 
@@ -9,7 +10,8 @@ from db.errors import UsageError
 from db.records import Malformed, RunStatus
 from db.store import Row, Store
 
-MALFORMED_KEPT_BYTES = 64_000
+KEPT_BYTES = 64_000  # of a record or an answer that could not be read: enough for a look
+_STAGES = ("harvest", "reconcile", "embed", "match")
 
 
 def start_run(
@@ -45,26 +47,75 @@ def start_run(
 
 def add_to_run(store: Store, run_id: int, **amounts: float) -> None:
     """Add amounts to the run's counters. Runs inside a transaction."""
-    assignments = ", ".join(f"{name} = {name} + :{name}" for name in amounts)
-    store.connection.execute(f"UPDATE runs SET {assignments} WHERE run_id = :run_id", {**amounts, "run_id": run_id})
+    _add(store, "runs", amounts, {"run_id": run_id})
 
 
 def set_run(store: Store, run_id: int, **values: str | int | float | None) -> None:
     """Set columns of the run. Runs inside a transaction."""
+    _set(store, "runs", values, {"run_id": run_id})
+
+
+def start_part(store: Store, run_id: int, source: str, part: str, *, asked: str, cursor: str | None) -> None:
+    """Open the row of a part: what is asked for, and how far it was read before. Runs inside a transaction."""
+    values = {"run_id": run_id, "source": source, "part": part, "asked": asked}
+    store.insert("run_parts", {**values, "cursor_before": cursor, "cursor_after": cursor})
+
+
+def add_to_part(store: Store, run_id: int, source: str, part: str, **amounts: float) -> None:
+    """Add amounts to a part's counters. Runs inside a transaction."""
+    _add(store, "run_parts", amounts, {"run_id": run_id, "source": source, "part": part})
+
+
+def set_part(store: Store, run_id: int, source: str, part: str, **values: str | int | float | bytes | None) -> None:
+    """Set columns of a part; of a bad answer only the beginning is kept. Runs inside a transaction."""
+    if isinstance(answer := values.get("bad_answer"), bytes):
+        values["bad_answer"] = answer[:KEPT_BYTES]
+    _set(store, "run_parts", values, {"run_id": run_id, "source": source, "part": part})
+
+
+def _add(store: Store, table: str, amounts: dict[str, float], key: Row) -> None:
+    assignments = ", ".join(f"{name} = {name} + :{name}" for name in amounts)
+    _update(store, table, assignments, amounts, key)
+
+
+def _set(store: Store, table: str, values: Row, key: Row) -> None:
     assignments = ", ".join(f"{name} = :{name}" for name in values)
-    store.connection.execute(f"UPDATE runs SET {assignments} WHERE run_id = :run_id", {**values, "run_id": run_id})
+    _update(store, table, assignments, values, key)
 
 
-def save_malformed(store: Store, run_id: int, records: Sequence[Malformed]) -> None:
+def _update(store: Store, table: str, assignments: str, values: Row, key: Row) -> None:
+    where = " AND ".join(f"{name} = :{name}" for name in key)
+    store.connection.execute(f"UPDATE {table} SET {assignments} WHERE {where}", {**values, **key})
+
+
+def save_malformed(store: Store, run_id: int, source: str, part: str, records: Sequence[Malformed]) -> None:
     """Keep records that could not be read, for a look. Runs inside a transaction."""
     store.connection.executemany(
-        "INSERT INTO malformed_records (run_id, identifier, reason, raw) VALUES (?, ?, ?, ?)",
-        [(run_id, record.identifier, record.reason, record.raw[:MALFORMED_KEPT_BYTES]) for record in records],
+        "INSERT INTO malformed_records (run_id, source, part, identifier, reason, raw, size_bytes, fingerprint)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                run_id,
+                source,
+                part,
+                record.identifier,
+                record.reason,
+                record.raw[:KEPT_BYTES],
+                len(record.raw),
+                fingerprint(record),
+            )
+            for record in records
+        ],
     )
 
 
+def fingerprint(record: Malformed) -> str:
+    """Return what a record that could not be read is known by when it comes again: the SHA-256 of its bytes."""
+    return hashlib.sha256(record.raw).hexdigest()
+
+
 def find_run(store: Store, run_id: int) -> Row:
-    """Return one run in its published form.
+    """Return one run in its published form, with its parts, the papers it missed, and what it could not read.
 
     Raises:
         UsageError: there is none of that id.
@@ -72,10 +123,58 @@ def find_run(store: Store, run_id: int) -> Row:
     row = store.row("SELECT * FROM runs WHERE run_id = ?", (run_id,))
     if row is None:
         raise UsageError(f"there is no run {run_id}", "`bmp runs list` shows the ids")
-    malformed = store.rows(
-        "SELECT identifier, reason FROM malformed_records WHERE run_id = ? ORDER BY malformed_id", (run_id,)
+    parts = store.rows(
+        "SELECT source, part, asked, promised, received, new, changed, withdrawn, malformed, missing, pages,"
+        " round(seconds, 3) AS seconds, cursor_before, cursor_after, error, bad_answer IS NOT NULL AS bad_answer"
+        " FROM run_parts WHERE run_id = ? ORDER BY rowid",
+        (run_id,),
     )
-    return {**_published(row), "malformed_records": malformed}
+    for part in parts:
+        part["bad_answer"] = bool(part["bad_answer"])
+    return {
+        **_published(row),
+        "parts": parts,
+        "missing_papers": store.rows(
+            "SELECT arxiv_id, version, told_by, tries, settled_as, settled_at FROM missing_papers"
+            " WHERE run_id = ? ORDER BY arxiv_id",
+            (run_id,),
+        ),
+        "malformed_records": store.rows(
+            "SELECT malformed_id AS id, source, part, identifier, reason, size_bytes FROM malformed_records"
+            " WHERE run_id = ? ORDER BY malformed_id",
+            (run_id,),
+        ),
+    }
+
+
+def find_raw_record(store: Store, run_id: int, malformed_id: int) -> bytes:
+    """Return the bytes that were kept of a record that a run could not read.
+
+    Raises:
+        UsageError: the run has no such record.
+    """
+    raw = store.value("SELECT raw FROM malformed_records WHERE (run_id, malformed_id) = (?, ?)", (run_id, malformed_id))
+    if raw is None:
+        raise UsageError(f"run {run_id} has no record {malformed_id}", f"`bmp runs show {run_id}` lists them")
+    return bytes(raw)
+
+
+def find_bad_answer(store: Store, run_id: int, part: str) -> bytes:
+    """Return the beginning of the last answer that a part of a run could not use.
+
+    Args:
+        part: source and part as `oai/cs`.
+
+    Raises:
+        UsageError: the run has no such part, or the part no such answer.
+    """
+    source, _, name = part.partition("/")
+    raw = store.value(
+        "SELECT bad_answer FROM run_parts WHERE (run_id, source, part) = (?, ?, ?)", (run_id, source, name)
+    )
+    if raw is None:
+        raise UsageError(f"run {run_id} kept no answer of '{part[:60]}'", f"`bmp runs show {run_id}` lists the parts")
+    return bytes(raw)
 
 
 def list_runs(store: Store, *, limit: int | None = None) -> list[Row]:
@@ -84,20 +183,27 @@ def list_runs(store: Store, *, limit: int | None = None) -> list[Row]:
     return [_published(row) for row in rows]
 
 
-def find_last_run(store: Store, *, kind: str = "nightly", statuses: Sequence[RunStatus] = ()) -> Row | None:
-    """Return the newest run of a kind, in one of the given states if any are given; or None."""
+def find_last_run(store: Store, *, kind: str | None = "nightly", statuses: Sequence[RunStatus] = ()) -> Row | None:
+    """Return the newest run of a kind (None: of any), in one of the given states if any are given; or None."""
     row = store.row(
-        "SELECT * FROM runs WHERE kind = ? AND (? = '[]' OR status IN (SELECT value FROM json_each(?)))"
-        " ORDER BY run_id DESC LIMIT 1",
-        (kind, wanted := json.dumps([status.value for status in statuses]), wanted),
+        "SELECT * FROM runs WHERE (:kind IS NULL OR kind = :kind)"
+        " AND (:wanted = '[]' OR status IN (SELECT value FROM json_each(:wanted))) ORDER BY run_id DESC LIMIT 1",
+        {"kind": kind, "wanted": json.dumps([status.value for status in statuses])},
     )
     return None if row is None else _published(row)
 
 
+def find_first_day(store: Store) -> str | None:
+    """Return the day of the first nightly run, as text, or None if there was none."""
+    first = store.value("SELECT min(started_at) FROM runs WHERE kind = 'nightly'")
+    return None if first is None else str(first)[:10]
+
+
 def _published(row: Row) -> Row:
-    stages = {stage: round(row.pop(f"{stage}_seconds"), 3) for stage in ("harvest", "embed", "match")}
+    stages = {stage: round(row.pop(f"{stage}_seconds"), 3) for stage in _STAGES}
     row["seconds"] = {**stages, "total": round(sum(stages.values()), 3)}
     row["categories"] = row["categories"].split()
+    row["refused"] = bool(row["refused"])
     return row
 
 
@@ -113,4 +219,27 @@ def save_cursor(store: Store, source: str, part: str, position: str, run_id: int
         "INSERT INTO cursors (source, part, position, run_id) VALUES (?, ?, ?, ?) ON CONFLICT (source, part)"
         " DO UPDATE SET position = excluded.position, run_id = excluded.run_id",
         (source, part, position, run_id),
+    )
+    set_part(store, run_id, source, part, cursor_after=position)
+
+
+def list_ended_runs(store: Store, *, since: str, until: str) -> list[Row]:
+    """Return the runs that ended in a span, in their published form, oldest first.
+
+    Args:
+        since: the first moment of the span, as text.
+        until: the first moment after it.
+    """
+    rows = store.rows(
+        "SELECT * FROM runs WHERE finished_at >= ? AND finished_at < ? ORDER BY finished_at, run_id", (since, until)
+    )
+    return [_published(row) for row in rows]
+
+
+def list_unreadable(store: Store, *, since: str, until: str) -> list[Row]:
+    """Return the records that runs of a span (as in `list_ended_runs`) could not read, oldest first."""
+    return store.rows(
+        "SELECT m.malformed_id AS id, m.run_id, m.identifier, m.reason FROM malformed_records m"
+        " JOIN runs USING (run_id) WHERE finished_at >= ? AND finished_at < ? ORDER BY m.malformed_id",
+        (since, until),
     )

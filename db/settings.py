@@ -8,6 +8,8 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from dataclasses import field as dataclass_field
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,14 @@ import platformdirs
 from db.errors import SettingsError
 
 APPLICATION = "bmprinciples"
+OFF = "off"  # in place of an address that is not to be asked
 
+SMTP_SECURITIES = ("starttls", "tls", "none")
+
+_HOST = re.compile(r"(?:[A-Za-z0-9:](?:[A-Za-z0-9._:-]*[A-Za-z0-9])?)?")
+# No more than what needs no quoting in a header: RFC 5322, 3.2.3 (dot-atom), on both sides of the @.
+_MAIL_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
+_WEB_ADDRESS = re.compile(r"https?://[A-Za-z0-9@:.%_~-]+(?:[/?#]\S*)?")
 _CATEGORY = re.compile(r"[a-z]+(?:-[a-z]+)*(?:\.[A-Za-z]+(?:-[a-z]+)*)?")
 
 
@@ -24,7 +33,8 @@ _CATEGORY = re.compile(r"[a-z]+(?:-[a-z]+)*(?:\.[A-Za-z]+(?:-[a-z]+)*)?")
 class Settings:
     """Every setting with its default; `db` and `reviewer` have defaults of the machine.
 
-    Times are in seconds, `queue_threshold` is a score from 0 to 1 (None: the ranker's own).
+    Times are in seconds, `queue_threshold` is a score from 0 to 1 (None: the ranker's own), `arxiv_holidays` are days
+    as 2026-12-24, in their order.
     """
 
     db: Path
@@ -38,9 +48,20 @@ class Settings:
     nightly_at: str = "06:30"
     arxiv_oai_url: str = "https://oaipmh.arxiv.org/oai"
     arxiv_api_url: str = "https://export.arxiv.org/api/query"
+    arxiv_rss_url: str = "https://rss.arxiv.org/rss"
     arxiv_delay_seconds: float = 3.0
     arxiv_max_wait_seconds: float = 1800.0
     arxiv_read_timeout_seconds: float = 240.0
+    arxiv_holidays: tuple[str, ...] = ()
+    reconcile_days: int = 7
+    smtp_host: str = ""
+    smtp_port: int = 587
+    smtp_security: str = "starttls"
+    smtp_user: str = ""
+    smtp_password: str = dataclass_field(default="", repr=False)
+    mail_from: str = ""
+    mail_to: tuple[str, ...] = ()
+    webhook_url: str = dataclass_field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +176,10 @@ def _address(value: Any) -> str:
     return address
 
 
+def _address_or_off(value: Any) -> str:
+    return OFF if _text(value).lower() == OFF else _address(value)
+
+
 def _seconds(value: Any) -> float:
     try:
         seconds = _number(value)
@@ -201,6 +226,23 @@ def _is_category(item: Any) -> bool:
     return isinstance(item, str) and _CATEGORY.fullmatch(item) is not None
 
 
+def _dates(value: Any) -> tuple[str, ...]:
+    items = value.replace(",", " ").split() if isinstance(value, str) else value
+    try:
+        if isinstance(items, list | tuple):
+            return tuple(sorted({_date(item).isoformat() for item in items}))
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(f"must be a list of dates such as 2026-12-24, not {value!r}")
+
+
+def _date(item: Any) -> date:
+    """Return the date of a text, or one that TOML wrote as a date; a moment is none."""
+    if isinstance(item, date) and not isinstance(item, datetime):
+        return item
+    return date.fromisoformat(item)
+
+
 def _time_of_day(value: Any) -> str:
     text = _text(value)
     hours, colon, minutes = text.partition(":")
@@ -209,6 +251,67 @@ def _time_of_day(value: Any) -> str:
     if int(hours) > 23 or int(minutes) > 59:
         raise ValueError(f"must be a time of day in UTC such as 06:30, not {value!r}")
     return f"{int(hours):02d}:{minutes}"
+
+
+def _line(value: Any) -> str:
+    line = _text(value)
+    if not line.isprintable():
+        raise ValueError(f"must be one line of text, not {value!r}")
+    return line
+
+
+def _secret_line(value: Any) -> str:
+    """Like `_line`, but blanks at the ends belong to it, and a message never holds the value."""
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError("must be one line of text")
+    return value
+
+
+def _host(value: Any) -> str:
+    host = _text(value)
+    if not _HOST.fullmatch(host):
+        raise ValueError(f"must be a host's name or address without a port, not {value!r}")
+    return host
+
+
+def _port(value: Any) -> int:
+    text = str(value).strip()
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 65535):
+        raise ValueError(f"must be a port from 1 to 65535, not {value!r}")
+    return int(text)
+
+
+def _security(value: Any) -> str:
+    security = _text(value).lower()
+    if security not in SMTP_SECURITIES:
+        raise ValueError(f"must be one of {', '.join(SMTP_SECURITIES)}, not {value!r}")
+    return security
+
+
+def _mail_addresses(value: Any) -> tuple[str, ...]:
+    items = value.replace(",", " ").split() if isinstance(value, str) else value
+    if not isinstance(items, list | tuple) or not all(_is_mail_address(item) for item in items):
+        raise ValueError(f"must be a list of e-mail addresses such as ada@example.org, not {value!r}")
+    return tuple(dict.fromkeys(items))
+
+
+def _optional_mail_address(value: Any) -> str:
+    address = _text(value)
+    if address and not _is_mail_address(address):
+        raise ValueError(f"must be an e-mail address such as bmp@example.org, not {value!r}")
+    return address
+
+
+def _is_mail_address(item: Any) -> bool:
+    return isinstance(item, str) and _MAIL_ADDRESS.fullmatch(item) is not None
+
+
+def _secret_address(value: Any) -> str:
+    """Like `_address`, but it may be empty, and a message never holds the value: a webhook's address lets anyone in."""
+    address = _secret_line(value).strip()
+    if address and not _WEB_ADDRESS.fullmatch(address):
+        raise ValueError("must be an http or https address")
+    return address
 
 
 _COERCERS = {
@@ -220,7 +323,18 @@ _COERCERS = {
     "nightly_at": _time_of_day,
     "arxiv_oai_url": _address,
     "arxiv_api_url": _address,
+    "arxiv_rss_url": _address_or_off,
     "arxiv_delay_seconds": _seconds,
     "arxiv_max_wait_seconds": _seconds,
     "arxiv_read_timeout_seconds": _seconds,
+    "arxiv_holidays": _dates,
+    "reconcile_days": _days,
+    "smtp_host": _host,
+    "smtp_port": _port,
+    "smtp_security": _security,
+    "smtp_user": _line,
+    "smtp_password": _secret_line,
+    "mail_from": _optional_mail_address,
+    "mail_to": _mail_addresses,
+    "webhook_url": _secret_address,
 }

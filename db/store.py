@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -175,23 +175,34 @@ def store_error(path: Path, error: Exception) -> StoreError:
 
 
 @contextmanager
-def night_lock(path: Path) -> Iterator[None]:
+def night_lock(path: Path, pause: Callable[[], None] | None = None) -> Iterator[None]:
     """Hold the lock that keeps two nights on one database apart; the system frees it if the process dies.
+
+    Args:
+        pause: called between two looks while another process holds the lock; None gives up at once.
 
     Raises:
         BusyError: another process holds it.
     """
     lock = FileLock(path.with_name(path.name + ".lock"), timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise BusyError(f"another run is at work on {path}", "wait for it to end; `bmp runs list` shows it") from None
-    except OSError as error:
-        raise store_error(path, error) from error
+    while not _acquire(lock, path):
+        if pause is None:
+            raise BusyError(f"another run is at work on {path}", "wait for it to end; `bmp runs list` shows it")
+        pause()
     try:
         yield
     finally:
         lock.release()
+
+
+def _acquire(lock: FileLock, path: Path) -> bool:
+    try:
+        lock.acquire()
+    except Timeout:
+        return False
+    except OSError as error:
+        raise store_error(path, error) from error
+    return True
 
 
 def check(store: Store) -> list[str]:

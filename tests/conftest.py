@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from bmp import Bmp, make_bmp
+from tiny_model import make_tiny_model
 
 from db.store import Store, open_store
 
@@ -39,6 +40,12 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("the folder ../shared with real data is not here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder of a model that loads and embeds in no time and knows nothing."""
+    return make_tiny_model(tmp_path_factory.mktemp("model") / "tiny")
 
 
 @pytest.fixture

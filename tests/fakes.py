@@ -11,12 +11,17 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+from loopback.server import ArxivServer
 
 from crawler import nightly
 from crawler.control import Stop, no_progress
 from crawler.nightly import Outcome
+from crawler.reconcile import Reconciliation
 from crawler.sources.http import Pace, PoliteClient, user_agent
-from crawler.sources.oai import OaiSource
+from crawler.sources.identifiers import IdentifierList
+from crawler.sources.oai import OaiSource, category_set
+from crawler.sources.query import IdsSource, QueryApi
+from crawler.sources.rss import RssFeed
 from crawler.sources.source import Source
 from db.records import ModelIdentity
 from db.store import Store, night_lock, open_store
@@ -92,6 +97,28 @@ def oai_source(
     return OaiSource(client or make_client(), url, SETS, clock=clock, first_night_days=first_night)
 
 
+def reconciliation(
+    server: ArxivServer,
+    *,
+    client: PoliteClient | None = None,
+    clock: Callable[[], datetime] = lambda: NOW,
+    feeds: bool = True,
+    every_days: int = 7,
+) -> Reconciliation:
+    """Return what a night is held against: the stand-in's feeds and identifiers, and its query API for look-ups."""
+    asked = client or make_client()
+    checks = [RssFeed(asked, server.rss_url, category) for category in CATEGORIES if feeds]
+    lists = [
+        IdentifierList(asked, server.oai_url, category_set(category), clock=clock, every_days=every_days)
+        for category in CATEGORIES
+    ]
+    return Reconciliation(
+        [*checks, *lists],
+        look_up=lambda ids: IdsSource(QueryApi(asked, server.api_url), ids),
+        patience=lambda: asked.patience(10),
+    )
+
+
 def run_night(
     store: Store,
     source: Source,
@@ -103,6 +130,7 @@ def run_night(
     clock: Callable[[], datetime] = lambda: NOW,
     categories: tuple[str, ...] = CATEGORIES,
     threshold: float = 1e9,
+    reconciliation: Reconciliation | None = None,
 ) -> Outcome:
     """Run one night with a fake model and return its outcome."""
     made = embedder or HashEmbedder()
@@ -118,6 +146,7 @@ def run_night(
         stop=stop or Stop(),
         progress=no_progress,
         since=since,
+        reconciliation=reconciliation,
     )
     return nightly.run_night(night)
 

@@ -7,7 +7,8 @@ arXiv asks for at most one request every three seconds over one connection, for 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -23,6 +24,7 @@ Answer = TypeVar("Answer")
 
 MAX_BODY_BYTES = 64 * 1024 * 1024  # a full page of 2,500 records has about 6 MB
 LONGEST_ANSWER_SECONDS = 600.0
+SHORTEST_TIMEOUT_SECONDS = 10.0  # however little time there is to lose, a slow answer is no failure before
 FIRST_BACKOFF_SECONDS = 3.0
 LONGEST_BACKOFF_SECONDS = 300.0
 TRY_AGAIN_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -35,7 +37,7 @@ class Pace:
     Attributes:
         delay_seconds: the least time between the end of one request and the start of the next.
         max_wait_seconds: how much time in all a run may lose on an endpoint that fails.
-        read_timeout_seconds: how long a silent connection is waited for.
+        read_timeout_seconds: how long a silent connection is waited for, where there is as much time to lose.
     """
 
     delay_seconds: float
@@ -62,10 +64,11 @@ class PoliteClient:
         self._wall_clock = wall_clock
         self._ended_at: float | None = None
         self._lost_seconds = 0.0
+        self._may_lose_seconds = pace.max_wait_seconds
+        self._refusal: RefusedError | None = None
         self._client = httpx.Client(
             transport=transport,
             headers={"User-Agent": user_agent},
-            timeout=httpx.Timeout(min(30.0, pace.read_timeout_seconds), read=pace.read_timeout_seconds),
             limits=httpx.Limits(max_connections=1),
         )
 
@@ -76,15 +79,16 @@ class PoliteClient:
             parse: turns the body into the answer; its AnswerError counts as a failed try.
 
         Raises:
-            RefusedError: the other side answered 403; nothing more may be asked of it in this run.
+            RefusedError: arXiv answered 403, now or before: nothing more is asked of it in this run, by no interface.
             SourceError: it cannot be had, whatever the number of tries, or the time to lose is spent.
             StopRequested: while waiting.
         """
-        attempt = 0
+        attempt, body = 0, None
         while True:
             began = self._wait_for_turn()
             try:
-                return parse(self._fetch(url, params))
+                body = self._fetch(url, params)
+                return parse(body)
             except _TryAgain as failure:
                 reason, asked_wait = failure.reason, failure.wait_seconds
             except AnswerError as failure:
@@ -92,14 +96,30 @@ class PoliteClient:
             finally:
                 self._ended_at = self._monotonic()
             self._lost_seconds += self._monotonic() - began
-            self._back_off(url, reason, asked_wait, attempt)
+            try:
+                self._back_off(url, reason, asked_wait, attempt)
+            except SourceError as error:
+                error.answer = body
+                raise
             attempt += 1
+
+    @contextmanager
+    def patience(self, seconds: float) -> Iterator[None]:
+        """Lose no more time than this on what is asked for inside, nor more than is left to the run."""
+        kept = self._may_lose_seconds
+        self._may_lose_seconds = min(kept, self._lost_seconds + seconds)
+        try:
+            yield
+        finally:
+            self._may_lose_seconds = kept
 
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
 
     def _wait_for_turn(self) -> float:
+        if self._refusal is not None:
+            raise self._refusal
         self._stop.check()
         if self._ended_at is not None:
             self._stop.sleep(self._ended_at + self._pace.delay_seconds - self._monotonic())
@@ -107,7 +127,7 @@ class PoliteClient:
 
     def _back_off(self, url: str, reason: str, asked_wait: float, attempt: int) -> None:
         """Wait before the next try, or give up: a wait that was asked for is never cut short."""
-        left = self._pace.max_wait_seconds - self._lost_seconds
+        left = self._left()
         first = max(1.0, min(FIRST_BACKOFF_SECONDS, self._pace.delay_seconds))
         backoff = min(LONGEST_BACKOFF_SECONDS, first * 2 ** min(attempt, 10))
         wait = max(asked_wait, min(backoff, max(left, 0.0)))
@@ -120,10 +140,17 @@ class PoliteClient:
         self._lost_seconds += wait
         self._stop.sleep(wait)
 
+    def _left(self) -> float:
+        return self._may_lose_seconds - self._lost_seconds
+
     def _fetch(self, url: str, params: Mapping[str, str]) -> bytes:
-        deadline = self._monotonic() + self._longest_answer()
+        silence = min(self._pace.read_timeout_seconds, max(self._left(), SHORTEST_TIMEOUT_SECONDS))
+        timeout = httpx.Timeout(min(30.0, silence), read=silence)
+        # Half of what may be lost, so that there is time for another try.
+        deadline = self._monotonic() + min(LONGEST_ANSWER_SECONDS, max(self._left() / 2, silence))
+        request = self._client.stream("GET", url, params=params, timeout=timeout)
         try:
-            with self._stop.breakable(), self._client.stream("GET", url, params=params) as response:
+            with self._stop.breakable(), request as response:
                 self._judge(url, response)
                 return self._read(response, deadline)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
@@ -131,20 +158,16 @@ class PoliteClient:
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise _TryAgain(clean_line(str(error)) or type(error).__name__) from error
 
-    def _longest_answer(self) -> float:
-        """Return how long an answer may take: half of what may be lost, so that there is time for another try."""
-        left = self._pace.max_wait_seconds - self._lost_seconds
-        return min(LONGEST_ANSWER_SECONDS, max(left / 2, self._pace.read_timeout_seconds))
-
     def _judge(self, url: str, response: httpx.Response) -> None:
         status = response.status_code
         if status == 200:
             return
         if status == 403:
-            raise RefusedError(
+            self._refusal = RefusedError(
                 f"{_host(url)} refuses to answer (403)",
                 "no further request was made; set BMP_CONTACT, and look at https://status.arxiv.org first",
             )
+            raise self._refusal
         if status in TRY_AGAIN_STATUSES:
             raise _TryAgain(f"answered {status}", self._asked_wait(response.headers.get("Retry-After")))
         if response.has_redirect_location:
@@ -195,3 +218,50 @@ def user_agent(version: str, contact: str) -> str:
     """Return the name this program goes by, with the address of whom to write to if there is one."""
     name = f"bmprinciples/{version}" + (f" ({clean_line(contact)})" if contact else "")
     return name.encode("ascii", "replace").decode()  # a header has no other letters
+
+
+POST_TRIES = 3
+POST_TIMEOUT_SECONDS = 10.0
+
+
+def post_json(
+    url: str,
+    document: object,
+    *,
+    user_agent: str,
+    sleep: Callable[[float], None],
+    timeout_seconds: float = POST_TIMEOUT_SECONDS,
+    transport: httpx.BaseTransport | None = None,
+) -> None:
+    """Post a document as JSON, at most three times; no redirect is followed, and the answer's body is not read.
+
+    Args:
+        sleep: waits between two tries, for so many seconds.
+        timeout_seconds: how long a silent server is waited for in each try.
+
+    Raises:
+        SourceError: nobody took it; names no more than the host, for the rest of such an address is a secret.
+    """
+    headers = {"User-Agent": user_agent}
+    with httpx.Client(transport=transport, headers=headers, timeout=httpx.Timeout(timeout_seconds)) as client:
+        for attempt in range(POST_TRIES):
+            try:
+                return _post(client, url, document)
+            except _TryAgain as failure:
+                if attempt + 1 == POST_TRIES:
+                    raise SourceError(f"{_host(url)}: {failure.reason}; gave up after {POST_TRIES} tries") from failure
+                sleep(2.0**attempt)
+
+
+def _post(client: httpx.Client, url: str, document: object) -> None:
+    try:
+        with client.stream("POST", url, json=document) as response:
+            status = response.status_code
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        raise SourceError(f"that is not an address ({type(error).__name__})") from error
+    except httpx.TransportError as error:
+        raise _TryAgain(clean_line(str(error)) or type(error).__name__) from error
+    if status in TRY_AGAIN_STATUSES:
+        raise _TryAgain(f"answered {status}")
+    if not 200 <= status < 300:
+        raise SourceError(f"{_host(url)} answered {status}")

@@ -7,12 +7,14 @@ https://info.arxiv.org/help/oa/index.html. Records are asked for as `arXivRaw`, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Protocol, TypeVar
 
 from crawler.sources.oai_parse import OaiPage, parse_list
 from crawler.sources.source import Page
 from db.errors import SourceError, UsageError
+from db.records import Malformed
 from db.text import clean_line
 from db.times import Clock
 
@@ -54,6 +56,10 @@ class OaiSource:
             return (date.fromisoformat(cursor) - OVERLAP).isoformat()
         return (self._clock().date() - self._first_night).isoformat()
 
+    def asked(self, part: str, start: str) -> str:
+        """Return the request in words."""
+        return f"records of set {part} from {start}"
+
     def pages(self, part: str, start: str) -> Iterator[Page]:
         """Yield a set's pages from the day `start` on, beginning anew where a resumption token is refused.
 
@@ -73,35 +79,74 @@ class OaiSource:
 
     def _read_list(self, part: str, reading: _Reading) -> Iterator[Page]:
         params = {"verb": "ListRecords", "metadataPrefix": "arXivRaw", "set": part, "from": reading.resume_from}
-        tokens: set[str] = set()
-        for _ in range(MAX_PAGES):
-            answer = self._client.get(self._url, params, parse_list)
-            if not tokens and answer.response_day.isoformat() < reading.resume_from:
+        first = True
+        for answer in follow_tokens(self._client, self._url, params, parse_list):
+            if first and answer.response_day.isoformat() < reading.resume_from:
                 reading.resume_from = (answer.response_day - self._first_night).isoformat()
                 reading.asked_again = True
                 raise AskedForTheFuture
-            if answer.error == "noRecordsMatch" and reading.asked_again and not tokens:
+            if answer.error == "noRecordsMatch" and reading.asked_again and first:
                 raise SourceError(
                     f"the endpoint has nothing in set {part}, but its clock stands at {answer.response_day}",
                     "compare this machine's clock; the next run asks again",
                 )
-            if answer.error == "badResumptionToken" and tokens:
-                raise TokenRefused
-            if answer.error and answer.error != "noRecordsMatch":
-                raise SourceError(f"the endpoint refused the request: {answer.error} {answer.error_text}".strip())
             yield reading.take(answer, today=self._clock().date())
-            if not answer.token:
-                return
-            if answer.token in tokens or reading.stands_still:
-                raise SourceError(
-                    f"the list of set {part} runs in a circle", "the next run asks again from the same day"
-                )
-            tokens.add(answer.token)
-            params = {"verb": "ListRecords", "resumptionToken": answer.token}
-        raise SourceError(f"the list of set {part} does not end after {MAX_PAGES} pages")
+            if reading.stands_still:
+                raise running_in_circles(part)
+            first = False
 
 
-class TokenRefused(Exception):
+class ListAnswer(Protocol):
+    """What any answer to a list request has."""
+
+    @property
+    def token(self) -> str | None:
+        """Return what the next page is asked for with, None where the list ends."""
+
+    @property
+    def error(self) -> str | None:
+        """Return the protocol's error code, None if there is none."""
+
+    @property
+    def error_text(self) -> str:
+        """Return the error in the server's words."""
+
+
+OneAnswer = TypeVar("OneAnswer", bound=ListAnswer)
+
+
+def follow_tokens(
+    client: Getter, url: str, params: Mapping[str, str], parse: Callable[[bytes], OneAnswer]
+) -> Iterator[OneAnswer]:
+    """Yield a list's answers, one after the other; one that says `noRecordsMatch` is an answer like others.
+
+    Raises:
+        TokenRefused: the server does not know a token that it gave.
+        SourceError: the endpoint fails for good, refuses the request, or its list does not end.
+    """
+    asked, tokens = dict(params), set[str]()
+    for _ in range(MAX_PAGES):
+        answer = client.get(url, asked, parse)
+        if answer.error == "badResumptionToken" and tokens:
+            raise TokenRefused(f"the endpoint refused its own resumption token: {answer.error_text}")
+        if answer.error and answer.error != "noRecordsMatch":
+            raise SourceError(f"the endpoint refused the request: {answer.error} {answer.error_text}".strip())
+        yield answer
+        if not answer.token:
+            return
+        if answer.token in tokens:
+            raise running_in_circles(params.get("set", ""))
+        tokens.add(answer.token)
+        asked = {"verb": params["verb"], "resumptionToken": answer.token}
+    raise SourceError(f"the list of set {params.get('set', '')} does not end after {MAX_PAGES} pages")
+
+
+def running_in_circles(part: str) -> SourceError:
+    """Return the error of a list that leads back into itself."""
+    return SourceError(f"the list of set {part} runs in a circle", "the next run asks again from the same day")
+
+
+class TokenRefused(SourceError):
     """The server does not know a resumption token it gave."""
 
 
@@ -113,8 +158,7 @@ class _Reading:
     """How far one set's list has been read, and up to which day nothing is missing.
 
     The list is sorted by datestamp (arXiv's code: ORDER BY modtime, paper_id), so a page vouches for every day before
-    its last datestamp. Where a page is out of order, nothing is vouched for until the list has ended. A record that
-    could not be read holds the cursor back to its own day.
+    its last datestamp. Where a page is out of order, nothing is vouched for until the list has ended.
     """
 
     def __init__(self, start: str) -> None:
@@ -125,14 +169,13 @@ class _Reading:
         self._seen: set[str] = set()
         self._last_day = start
         self._in_order = True
-        self._gap: str | None = None
         self._server_day: str | None = None
 
     def restart(self) -> None:
         """Begin the list anew at the last day that is vouched for; what was seen of that day comes again."""
         self._seen.clear()
         if self._in_order:
-            self.resume_from = self._vouched(self._last_day)
+            self.resume_from = self._last_day
 
     def take(self, answer: OaiPage, *, today: date) -> Page:
         """Return the answer as a page of the source, with the cursor it allows."""
@@ -141,29 +184,27 @@ class _Reading:
         self._seen |= identifiers
         self._received += answer.received
         self._server_day = self._server_day or self._present(answer.response_day, today).isoformat()
+        page_first_day = min(answer.days, default=self.resume_from)
         for day in answer.days:
             self._in_order = self._in_order and day >= self._last_day
             self._last_day = max(self._last_day, day)
-        for record in answer.malformed:
-            day = record.datestamp.isoformat() if record.datestamp else self._first_day(answer)
-            self._gap = min(self._gap or day, day)
         cursor = None
         if not answer.token:
-            cursor = self._vouched(self._server_day)
+            cursor = self._server_day
         elif self._in_order:
-            cursor = self._vouched(min(self._last_day, self._server_day))
+            cursor = min(self._last_day, self._server_day)
         promised = answer.list_size if answer.list_size is not None else (None if answer.token else self._received)
-        return Page(answer.papers, answer.malformed, answer.received, cursor, promised)
+        malformed = tuple(_dated(record, page_first_day) for record in answer.malformed)
+        return Page(answer.papers, malformed, answer.received, cursor, promised)
 
     def _present(self, response_day: date, today: date) -> date:
         """Return the earlier of the two clocks' days; ours is off if it stands before the day that was asked from."""
         return response_day if today.isoformat() < self.resume_from else min(response_day, today)
 
-    def _first_day(self, answer: OaiPage) -> str:
-        return min(answer.days, default=self.resume_from)
 
-    def _vouched(self, day: str) -> str:
-        return day if self._gap is None else min(day, self._gap)
+def _dated(record: Malformed, first_day: str) -> Malformed:
+    """Give a record without a readable day the first one that it can be of."""
+    return record if record.datestamp else replace(record, datestamp=date.fromisoformat(first_day))
 
 
 _PHYSICS_ARCHIVES = frozenset(
@@ -204,3 +245,12 @@ def _group(category: str) -> str:
     raise UsageError(
         f"'{clean_line(category)[:40]}' is not an arXiv category", "see https://arxiv.org/category_taxonomy"
     )
+
+
+def category_set(category: str) -> str:
+    """Return the set of one category: `cs:cs:LG` for `cs.LG`, `physics:hep-th` for `hep-th`.
+
+    Raises:
+        UsageError: it is of no archive that arXiv has.
+    """
+    return f"{_group(category)}:{category.replace('.', ':')}"

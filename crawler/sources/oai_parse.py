@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from lxml import etree
 
 from crawler.sources.tex import decode_accents
+from crawler.sources.xml import parse_strictly
 from db.errors import AnswerError
 from db.records import Malformed, Paper
 from db.text import clean_line, parse_arxiv_id
@@ -22,7 +23,22 @@ _VERSION = re.compile(r"v?([1-9][0-9]{0,3})")
 
 
 @dataclass(frozen=True, slots=True)
-class OaiPage:
+class OaiAnswer:
+    """What every answer to a list request has.
+
+    Attributes:
+        error: the protocol's error code, such as `noRecordsMatch`; None if there is none.
+        token: what the next page is asked for with; None where the list ends.
+    """
+
+    response_day: date
+    error: str | None = None
+    error_text: str = ""
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OaiPage(OaiAnswer):
     """One ListRecords answer.
 
     Attributes:
@@ -31,21 +47,15 @@ class OaiPage:
         other_identifiers: ids of records without a usable paper (deleted, malformed).
         days: the datestamps in the list's order, as text.
         received: how many records the answer holds.
-        token: what the next page is asked for with; None where the list ends.
         list_size: the list's full length, where the server tells it (arXiv does not).
-        error: the protocol's error code, such as `noRecordsMatch`; None if there is none.
     """
 
-    response_day: date
     papers: tuple[Paper, ...] = ()
     malformed: tuple[Malformed, ...] = ()
     other_identifiers: frozenset[str] = frozenset()
     days: tuple[str, ...] = ()
     received: int = 0
-    token: str | None = None
     list_size: int | None = None
-    error: str | None = None
-    error_text: str = ""
 
 
 def parse_list(body: bytes) -> OaiPage:
@@ -54,30 +64,29 @@ def parse_list(body: bytes) -> OaiPage:
     Raises:
         AnswerError: the body is no well-formed OAI-PMH answer to such a request.
     """
-    root = _parse_document(body)
-    response_day = _response_day(root)
-    error = root.find(f"{OAI}error")
-    if error is not None:
-        return OaiPage(response_day, error=error.get("code", "unknown"), error_text=clean_line(error.text or "")[:200])
+    root, answer = open_answer(body)
+    if answer.error:
+        return OaiPage(answer.response_day, answer.error, answer.error_text)
     record_list = root.find(f"{OAI}ListRecords")
     if record_list is None:
         raise AnswerError("the answer is OAI-PMH, but has neither a list of records nor an error")
-    return _read_list(record_list, response_day)
+    return _read_list(record_list, answer.response_day)
 
 
-def _parse_document(body: bytes) -> etree._Element:
-    if not body.strip():
-        raise AnswerError("the answer is empty")
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, recover=False, load_dtd=False)
-    try:
-        root = etree.fromstring(body, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise AnswerError(f"the answer is not well-formed XML: {clean_line(str(error))[:160]}") from None
-    if root.getroottree().docinfo.doctype:
-        raise AnswerError("the answer has a document type, which no OAI-PMH answer has")
+def open_answer(body: bytes) -> tuple[etree._Element, OaiAnswer]:
+    """Return an answer's root with its date and, where it has one, its error.
+
+    Raises:
+        AnswerError: the body is no well-formed OAI-PMH answer.
+    """
+    root = parse_strictly(body)
     if root.tag != f"{OAI}OAI-PMH":
         raise AnswerError(f"the answer is not OAI-PMH but <{clean_line(etree.QName(root).localname)[:40]}>")
-    return root
+    response_day = _response_day(root)
+    error = root.find(f"{OAI}error")
+    if error is None:
+        return root, OaiAnswer(response_day)
+    return root, OaiAnswer(response_day, error.get("code", "unknown"), clean_line(error.text or "")[:200])
 
 
 def _response_day(root: etree._Element) -> date:
@@ -96,11 +105,12 @@ def _read_list(record_list: etree._Element, response_day: date) -> OaiPage:
     records = record_list.findall(f"{OAI}record")
     for record in records:
         identifier = clean_line(record.findtext(f"{OAI}header/{OAI}identifier") or "")
-        datestamp = _datestamp(record)
+        header = record.find(f"{OAI}header")
+        datestamp = read_datestamp(header)
         if datestamp:
             days.append(datestamp.isoformat())
         try:
-            paper = None if _is_deleted(record) else parse_record(record)
+            paper = None if _is_deleted(header) else parse_record(record)
         except AnswerError as error:
             malformed.append(Malformed(identifier or None, datestamp, error.message, etree.tostring(record)))
             paper = None
@@ -108,31 +118,36 @@ def _read_list(record_list: etree._Element, response_day: date) -> OaiPage:
             papers.append(paper)
         else:
             others.add(identifier)
-    token = record_list.find(f"{OAI}resumptionToken")
     return OaiPage(
         response_day,
-        tuple(papers),
-        tuple(malformed),
-        frozenset(others),
-        tuple(days),
-        len(records),
-        token=(token.text or "").strip() or None if token is not None else None,
-        list_size=_list_size(token),
+        token=read_token(record_list),
+        papers=tuple(papers),
+        malformed=tuple(malformed),
+        other_identifiers=frozenset(others),
+        days=tuple(days),
+        received=len(records),
+        list_size=_list_size(record_list),
     )
 
 
-def _list_size(token: etree._Element | None) -> int | None:
+def read_token(listed: etree._Element) -> str | None:
+    """Return the resumption token of a list, None where it ends."""
+    return (listed.findtext(f"{OAI}resumptionToken") or "").strip() or None
+
+
+def _list_size(record_list: etree._Element) -> int | None:
+    token = record_list.find(f"{OAI}resumptionToken")
     size = token.get("completeListSize", "") if token is not None else ""
     return int(size) if _COUNT.fullmatch(size) else None
 
 
-def _is_deleted(record: etree._Element) -> bool:
-    header = record.find(f"{OAI}header")
+def _is_deleted(header: etree._Element | None) -> bool:
     return header is not None and header.get("status") == "deleted"
 
 
-def _datestamp(record: etree._Element) -> date | None:
-    text = (record.findtext(f"{OAI}header/{OAI}datestamp") or "").strip()
+def read_datestamp(header: etree._Element | None) -> date | None:
+    """Return the day of a header, None where it has none that can be read."""
+    text = (header.findtext(f"{OAI}datestamp") or "").strip() if header is not None else ""
     try:
         return date.fromisoformat(text[:10])
     except ValueError:
@@ -148,7 +163,7 @@ def parse_record(record: etree._Element) -> Paper:
     raw = record.find(f"{OAI}metadata/{RAW}arXivRaw")
     if raw is None:
         raise AnswerError("the record has no arXivRaw metadata")
-    datestamp = _datestamp(record)
+    datestamp = read_datestamp(record.find(f"{OAI}header"))
     if datestamp is None:
         raise AnswerError("the record has no valid datestamp")
     arxiv_id = parse_arxiv_id(raw.findtext(f"{RAW}id") or "")

@@ -21,6 +21,7 @@ from crawler.sources.oai import Getter
 from crawler.sources.oai_parse import says_withdrawn
 from crawler.sources.source import Page
 from crawler.sources.tex import decode_accents
+from crawler.sources.xml import parse_strictly
 from db.errors import AnswerError, SourceError
 from db.records import Paper
 from db.text import clean_line, parse_arxiv_id
@@ -71,12 +72,8 @@ class _CheckedSession:
 
 
 def _parse_feed(body: bytes) -> etree._Element:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, recover=False, load_dtd=False)
-    try:
-        feed = etree.fromstring(body, parser)
-    except (etree.XMLSyntaxError, ValueError):
-        raise AnswerError("the answer is not well-formed XML") from None
-    if feed.tag != f"{ATOM}feed" or feed.getroottree().docinfo.doctype:
+    feed = parse_strictly(body)
+    if feed.tag != f"{ATOM}feed":
         raise AnswerError("the answer is not an Atom feed")
     return feed
 
@@ -187,6 +184,10 @@ class ApiDaysSource:
             return (date.fromisoformat(cursor) - OVERLAP).isoformat()
         return (self._clock().date() - self._first_night).isoformat()
 
+    def asked(self, part: str, start: str) -> str:
+        """Return the request in words."""
+        return f"papers of {' '.join(self._categories)} submitted from {start}"
+
     def pages(self, part: str, start: str) -> Iterator[Page]:
         """Yield one page a day.
 
@@ -243,6 +244,10 @@ class IdsSource:
         """Return the beginning: ids have no order to go on from."""
         return ""
 
+    def asked(self, part: str, start: str) -> str:
+        """Return the request in words."""
+        return f"{len(self._arxiv_ids)} papers by id"
+
     def pages(self, part: str, start: str) -> Iterator[Page]:
         """Yield the papers in batches.
 
@@ -276,6 +281,10 @@ class SearchSource:
     def start(self, cursor: str | None, since: date | None) -> str:
         """Return the beginning."""
         return ""
+
+    def asked(self, part: str, start: str) -> str:
+        """Return the request in words."""
+        return f"the newest {self._limit} of {clean_line(self._query)[:200]}"
 
     def pages(self, part: str, start: str) -> Iterator[Page]:
         """Yield what the query gives, as one page."""

@@ -52,6 +52,10 @@ class SnapshotSource:
         """Return the number of lines that were kept before."""
         return cursor or "0"
 
+    def asked(self, part: str, start: str) -> str:
+        """Return in words what is read."""
+        return f"{self._path.name} from line {int(start) + 1}"
+
     def pages(self, part: str, start: str) -> Iterator[Page]:
         """Yield pages of `LINES_PER_PAGE` lines; `received` counts the lines in the categories.
 

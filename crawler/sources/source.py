@@ -17,7 +17,7 @@ class Page:
     Attributes:
         received: how many records the answer held, usable or not.
         cursor: how far the part has been read without a gap once this page is kept, as text that sorts in reading
-            order; None leaves the cursor.
+            order; None leaves the cursor. A record of `malformed` that has a datestamp is a gap of that day.
         promised: how many records the source has said the part holds, once it has said so.
     """
 
@@ -40,6 +40,9 @@ class Source(Protocol):
 
     def start(self, cursor: str | None, since: date | None) -> str:
         """Return where reading begins: at `since` if given, else at the cursor, less the source's overlap."""
+
+    def asked(self, part: str, start: str) -> str:
+        """Return in words what is asked for, as the ledger keeps it."""
 
     def pages(self, part: str, start: str) -> Iterator[Page]:
         """Yield the part's pages from `start` on.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
 from curation.cli.context import AppContext, json_option, pass_app, write_json, write_table
-from db.settings import list_origins
+from db.settings import SettingsOrigin, list_origins
 
 
 @click.group()
@@ -30,16 +31,28 @@ def show(app: AppContext, as_json: bool) -> None:
     """Show every setting, its value, and where the value comes from."""
     origins = list_origins(app.environment, db=app.db_option)
     if as_json:
-        write_json({one.name: {"value": _plain(one.value), "origin": one.origin} for one in origins})
+        write_json({one.name: {"value": _plain(one), "origin": one.origin} for one in origins})
         return
-    write_table([(one.name, _shown(one.value), one.origin) for one in origins], ("setting", "value", "origin"))
+    write_table([(one.name, _shown(one), one.origin) for one in origins], ("setting", "value", "origin"))
 
 
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Path) else value
+def _plain(setting: SettingsOrigin) -> Any:
+    if setting.name in _SECRETS and setting.value:
+        return _SECRETS[setting.name](setting.value)
+    return str(setting.value) if isinstance(setting.value, Path) else setting.value
 
 
-def _shown(value: Any) -> str:
+def _shown(setting: SettingsOrigin) -> str:
+    value = _plain(setting)
     if value is None:
         return "(the ranker's own)"
     return " ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _without_path(address: str) -> str:
+    """Keep of a webhook's address where it leads; what stands behind the host lets anyone post there."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{(parts.netloc.rpartition('@')[2])}/***"
+
+
+_SECRETS = {"smtp_password": lambda _: "***", "webhook_url": _without_path}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from db.text import require_arxiv_id
 
 if TYPE_CHECKING:
     from crawler.control import Stop
+    from crawler.nightly import Night
+    from crawler.sources.http import PoliteClient
     from db.store import Store
 
 category_option = click.option(
@@ -28,48 +31,79 @@ category_option = click.option(
     "--since", type=DATE, help="Ask from this day on (2026-11-24) instead of from where the last night ended."
 )
 @category_option
+@click.option("--wait", is_flag=True, help="Wait while another run is at work, instead of leaving it to that one.")
 @json_option
 @pass_app
 @click.pass_context
 def nightly(
-    ctx: click.Context, app: AppContext, source: str, since: date | None, categories: tuple[str, ...], as_json: bool
+    ctx: click.Context,
+    app: AppContext,
+    source: str,
+    since: date | None,
+    categories: tuple[str, ...],
+    wait: bool,
+    as_json: bool,
 ) -> None:
     """Harvest, embed, match and queue the new papers.
 
-    Exit code 0: all arrived, or there was nothing new; 3: a part is missing and is asked for again next time;
-    1: nothing usable came; 130: interrupted.
+    Exit code 0: all arrived, or there was nothing new, or another run is at work; 3: a part is missing and is asked for
+    again next time; 1: nothing usable came; 130: interrupted.
     """
-    ctx.exit(run_nightly(app, source, since, categories, as_json))
+    ctx.exit(run_nightly(app, source, since, categories, wait=wait, as_json=as_json))
 
 
-def run_nightly(app: AppContext, source: str, since: date | None, categories: tuple[str, ...], as_json: bool) -> int:
+def run_nightly(
+    app: AppContext, source: str, since: date | None, categories: tuple[str, ...], *, wait: bool, as_json: bool
+) -> int:
     """Run one night, tell of it, and return the exit code."""
-    from curation.cli.wiring import (
-        exit_code,
-        make_night,
-        nightly_source,
-        polite_client,
-        run_locked,
-        stopping_on_signals,
-        tell_outcome,
-    )
+    from crawler.control import StopRequested
+    from curation.cli.telling import run_and_tell
+    from curation.cli.wiring import exit_code, polite_client, stopping_on_signals
+    from db.runs import find_last_run
 
     wanted = categories or app.settings.categories
     with stopping_on_signals() as stop, polite_client(app.settings, stop) as client, app.open_store() as store:
-        place = nightly_source(app, source, client, wanted)
+        night = _night(app, store, source, stop, client, wanted, since=since)
         if not app.settings.contact:
             say("Tip: set BMP_CONTACT to an e-mail address, so that arXiv can reach you before it blocks you.")
         try:
-            outcome = run_locked(
-                app, make_night(app, store, place, stop, kind="nightly", categories=wanted, since=since)
-            )
+            outcome = run_and_tell(app, night, wait=wait)
         except BusyError as error:
             say(f"{error.message}; nothing was done here.")
+            if as_json:
+                write_json(find_last_run(store, kind=None))
             return 0
+        except StopRequested:
+            say("Stopped waiting; nothing was done here.")
+            return 130
     if as_json:
         write_json(outcome.run)
-    tell_outcome(outcome.run)
     return exit_code(outcome)
+
+
+def _night(
+    app: AppContext,
+    store: Store,
+    source: str,
+    stop: Stop,
+    client: PoliteClient,
+    categories: Sequence[str],
+    since: date | None = None,
+) -> Night:
+    """Return a night with all that it works with."""
+    from curation.cli.wiring import make_night, make_reconciliation, nightly_source
+
+    place = nightly_source(app, source, client, categories)
+    return make_night(
+        app,
+        store,
+        place,
+        stop,
+        kind="nightly",
+        categories=categories,
+        since=since,
+        reconciliation=make_reconciliation(app, place, client, categories),
+    )
 
 
 @click.command()
@@ -167,7 +201,8 @@ def schedule(app: AppContext, at: str | None) -> None:
     SIGTERM and Ctrl-C end it cleanly: a night at work stops at its next safe place and goes on the next time.
     """
     from crawler.control import Stop
-    from crawler.schedule import next_slot, run_schedule
+    from crawler.schedule import run_schedule
+    from crawler.slots import next_slot
     from db.settings import load_settings
 
     if at is not None:
@@ -196,14 +231,12 @@ def _list_nights(app: AppContext) -> list[dict[str, object]]:
 
 def _scheduled_night(app: AppContext, stop: Stop) -> None:
     """Run a night in the scheduler's thread, where no signal arrives; whatever fails is told and in the ledger."""
-    from curation.cli.wiring import make_night, nightly_source, polite_client, run_locked, tell_outcome
+    from curation.cli.telling import run_and_tell
+    from curation.cli.wiring import polite_client
 
     wanted = app.settings.categories
     with polite_client(app.settings, stop) as client, app.open_store() as store:
-        source = nightly_source(app, "oai", client, wanted)
         try:
-            outcome = run_locked(app, make_night(app, store, source, stop, kind="nightly", categories=wanted))
+            run_and_tell(app, _night(app, store, "oai", stop, client, wanted))
         except BusyError as error:
             say(error.message)
-            return
-    tell_outcome(outcome.run)

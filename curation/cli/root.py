@@ -28,7 +28,8 @@ COMMANDS = {
     "rank": ("rank:rank", "Rank the stored papers for a phenomenon or a claim."),
     "export": ("export:export", "Write the curated database for others."),
     "runs": ("runs:runs", "What the nights did."),
-    "status": ("runs:status", "How things stand."),
+    "digest": ("digest:digest", "What happened since the last digest, to read or to mail."),
+    "status": ("status:status", "How things stand."),
     "db": ("database:db", "The database file: path, check, backup, restore."),
     "config": ("config:config", "The settings in force."),
 }

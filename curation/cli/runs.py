@@ -1,8 +1,7 @@
-"""`bmp runs` and `bmp status`: what the nights did, and how things stand."""
+"""`bmp runs`: what the nights did."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import click
@@ -43,75 +42,53 @@ def _line(row: dict[str, Any]) -> tuple[Any, ...]:
 
 @runs.command()
 @click.argument("run_id", type=int)
+@click.option("--raw", metavar="WHICH", help="Write the bytes of a record that could not be read, by its id, or of the"
+              " last answer that a part could not use, by source and part: oai/cs.")  # fmt: skip
 @json_option
 @pass_app
-def show(app: AppContext, run_id: int, as_json: bool) -> None:
+def show(app: AppContext, run_id: int, raw: str | None, as_json: bool) -> None:
     """Show all that is known of one run."""
-    from db.runs import find_run
+    from db.runs import find_bad_answer, find_raw_record, find_run
 
     with app.open_store() as store:
         run = find_run(store, run_id)
+        if raw is not None:
+            kept = find_raw_record(store, run_id, int(raw)) if raw.isdecimal() else find_bad_answer(store, run_id, raw)
+            click.echo(kept, nl=False)
+            return
     if as_json:
         write_json(run)
-        return
+    else:
+        _write_run(run)
+
+
+def _write_run(run: dict[str, Any]) -> None:
+    tables = {name: run.pop(name) for name in ("parts", "missing_papers", "malformed_records")}
     for name, value in run.items():
-        if name == "malformed_records":
-            value = "; ".join(f"{one['identifier'] or '?'}: {one['reason']}" for one in value)
-        elif name == "seconds":
+        if name == "seconds":
             value = ", ".join(f"{stage} {seconds}" for stage, seconds in value.items())
         elif name == "categories":
             value = " ".join(value)
         click.echo(f"{name:17}{'' if value is None else value}")
+    for name, rows in tables.items():
+        if rows:
+            click.echo(f"\n{name.replace('_', ' ')}")
+            write_table([_cells(name, row) for row in rows], _COLUMNS[name], wide=len(_COLUMNS[name]) - 1)
 
 
-@click.command()
-@json_option
-@pass_app
-def status(app: AppContext, as_json: bool) -> None:
-    """Tell how things stand: what is stored, what waits, how the last night ended, when the next one runs."""
-    facts = gather_status(app)
-    if as_json:
-        write_json(facts)
-        return
-    last = facts["last_run"]
-    lines = {
-        "papers": f"{facts['papers']} ({facts['revisions']} revisions)",
-        "phenomena": facts["phenomena"],
-        "queue": f"{facts['pending']} waiting, {facts['decided']} decided",
-        "last night": f"{last['started_at']} {last['status']}: {last['new']} new, {last['changed']} changed,"
-        f" {last['queued']} queued" + (f"; {last['error']}" if last["error"] else "")
-        if last
-        else "none yet: bmp nightly",
-        "next night": f"{facts['next_run']}, where `bmp schedule` or a timer runs",
-        "database": f"{app.settings.db} ({facts['database_bytes'] / 1e6:.1f} MB)",
-        "model": facts["model"],
-    }
-    for name, value in lines.items():
-        click.echo(f"{name:12}{value}")
+_COLUMNS = {
+    "parts": ("source", "part", "asked", "promised", "received", "new", "changed", "missing", "cursor", "error"),
+    "missing_papers": ("paper", "version", "told by", "tries", "settled as", "settled at"),
+    "malformed_records": ("id", "source", "part", "identifier", "bytes", "reason"),
+}
 
 
-def gather_status(app: AppContext) -> dict[str, Any]:
-    """Return the published form of `bmp status`."""
-    from db.runs import find_last_run
-    from db.times import from_text, to_text
-
-    hours, minutes = (int(part) for part in app.settings.nightly_at.split(":"))
-    now = app.clock()
-    slot = now.replace(hour=hours, minute=minutes, second=0, microsecond=0)
-    with app.open_store() as store:
-        last = find_last_run(store)
-        counted = {(row["phenomenon"], row["status"]): row["count"] for row in app.review(store).counts()}
-        facts = {
-            "papers": store.value("SELECT count(*) FROM papers"),
-            "revisions": store.value("SELECT count(*) FROM revisions"),
-            "phenomena": store.value("SELECT count(*) FROM phenomena"),
-            "pending": sum(count for (_, state), count in counted.items() if state in ("pending", "reopened")),
-            "decided": sum(count for (_, state), count in counted.items() if state not in ("pending", "reopened")),
-            "last_run": last,
-            "next_run": to_text(slot if slot > now else slot + timedelta(days=1)),
-            "database_bytes": app.settings.db.stat().st_size,
-            "model": app.settings.model,
-        }
-    if last:
-        facts["hours_since_last_run"] = round((now - from_text(last["started_at"])).total_seconds() / 3600, 1)
-    return facts
+def _cells(table: str, row: dict[str, Any]) -> tuple[Any, ...]:
+    if table == "parts":
+        moved = row["cursor_after"] if row["cursor_before"] == row["cursor_after"] else "{} > {}".format(
+            row["cursor_before"] or "none", row["cursor_after"])  # fmt: skip
+        names = ("source", "part", "asked", "promised", "received", "new", "changed", "missing")
+        return (*(row[name] for name in names), moved, row["error"])
+    if table == "missing_papers":
+        return tuple(row.values())
+    return tuple(row[name] for name in ("id", "source", "part", "identifier", "size_bytes", "reason"))

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,17 @@ from curation.cli.progress import ProgressDisplay
 if TYPE_CHECKING:
     from crawler.embed import Embedder
     from crawler.nightly import Night, Outcome
+    from crawler.reconcile import Reconciliation
+    from crawler.sources.crosscheck import CrossCheck
     from crawler.sources.http import PoliteClient
     from crawler.sources.query import QueryApi
     from crawler.sources.source import Source
     from db.settings import Settings
     from db.store import Store
+
+
+RECONCILIATION_PATIENCE_SECONDS = 120.0  # a cross-check that does not answer is no reason to hold a night up
+LOOK_AT_LOCK_SECONDS = 1.0
 
 
 @contextmanager
@@ -66,6 +72,43 @@ def nightly_source(app: AppContext, name: str, client: PoliteClient, categories:
     return ApiDaysSource(query_api(app, client), categories, clock=app.clock, first_night_days=days)
 
 
+def make_reconciliation(
+    app: AppContext, source: Source, client: PoliteClient, categories: Sequence[str]
+) -> Reconciliation:
+    """Return what a night's harvest is held against: the feeds of its categories and, with OAI-PMH, the identifiers.
+
+    The feeds are arXiv's own: where the harvest asks a mirror, they are read only if an address of theirs is set too.
+    """
+    from crawler.reconcile import Reconciliation
+    from crawler.sources.identifiers import IdentifierList
+    from crawler.sources.oai import category_set
+    from crawler.sources.query import IdsSource
+    from crawler.sources.rss import RssFeed
+    from db.settings import OFF, Settings
+
+    settings, defaults = app.settings, {field.name: field.default for field in fields(Settings)}
+    checks: list[CrossCheck] = []
+    mirrored = settings.arxiv_oai_url != defaults["arxiv_oai_url"]
+    if settings.arxiv_rss_url != OFF and not (mirrored and settings.arxiv_rss_url == defaults["arxiv_rss_url"]):
+        checks += [RssFeed(client, settings.arxiv_rss_url, category) for category in categories]
+    if source.name == "oai":
+        checks += [
+            IdentifierList(
+                client,
+                settings.arxiv_oai_url,
+                category_set(category),
+                clock=app.clock,
+                every_days=settings.reconcile_days,
+            )
+            for category in categories
+        ]
+    return Reconciliation(
+        checks,
+        look_up=lambda arxiv_ids: IdsSource(query_api(app, client), arxiv_ids),
+        patience=lambda: client.patience(RECONCILIATION_PATIENCE_SECONDS),
+    )
+
+
 def query_api(app: AppContext, client: PoliteClient) -> QueryApi:
     """Return the query API at the address of the settings."""
     from crawler.sources.query import QueryApi
@@ -101,6 +144,7 @@ def make_night(
     kind: str,
     categories: Sequence[str],
     since: date | None = None,
+    reconciliation: Reconciliation | None = None,
 ) -> Night:
     """Return a run with everything it works with."""
     from crawler.control import no_progress
@@ -118,19 +162,27 @@ def make_night(
         stop=stop,
         progress=no_progress,
         since=since,
+        reconciliation=reconciliation,
     )
 
 
-def run_locked(app: AppContext, night: Night) -> Outcome:
+def run_locked(app: AppContext, night: Night, *, wait: bool = False) -> Outcome:
     """Run under the night's lock, showing progress.
+
+    Args:
+        wait: wait for another run's end instead of giving up.
 
     Raises:
         BusyError: another run is at work on the database.
+        StopRequested: while waiting.
     """
     from crawler.nightly import run_night
     from db.store import night_lock
 
-    with night_lock(app.settings.db), ProgressDisplay(sys.stderr) as display:
+    def pause() -> None:
+        night.stop.sleep(LOOK_AT_LOCK_SECONDS)
+
+    with night_lock(app.settings.db, pause if wait else None), ProgressDisplay(sys.stderr) as display:
         return run_night(replace(night, progress=display))
 
 

@@ -219,7 +219,7 @@ def test_status_and_runs_have_their_published_shapes(filled: Bmp) -> None:
     assert status["papers"] == 63
     (run,) = filled("runs", "list", "--json").json
     assert run.keys() >= RUN_KEYS
-    assert run["seconds"].keys() == {"harvest", "embed", "match", "total"}
+    assert run["seconds"].keys() == {"harvest", "reconcile", "embed", "match", "total"}
     assert "kind" in filled("runs", "show", run["run_id"]).out
 
 

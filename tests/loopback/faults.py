@@ -7,22 +7,20 @@ returns what is sent. Faults that spoil a good answer leave one alone that has n
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 from urllib.parse import urlencode
 
 from loopback.answer import Answer
+from loopback.editing import ENTRY, TITLE, edit, pad, refer, set_token, squeeze
 from loopback.oai import OaiError, Repository, decode_token, encode_token, render_error
 from loopback.papers import MadePaper
 from loopback.records import ID_PREFIX
 
-_TOKEN = re.compile(r"<resumptionToken[^>]*?(/>|>.*?</resumptionToken>)")
-_TITLE = re.compile(r"(?<=<title>)(?=[^<])")
-_ENTRY = re.compile(r"<record>.*?</record>|<entry>.*?</entry>", re.DOTALL)
 _LISTED = re.compile(rf"<identifier>{ID_PREFIX}([^<]+)</identifier><datestamp>([^<]+)</datestamp>")
-_BLANKS = b" " * 65_535 + b"\n"
+_RESPONSE_DATE = re.compile(r"<responseDate>[^<]*</responseDate>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +34,11 @@ class Call:
     papers: dict[str, MadePaper]
     repository: Repository
     respond: Callable[[str], Answer]
+
+    @property
+    def asks_for_list(self) -> bool:
+        """Tell whether this is a request of OAI-PMH for records or headers, and no other."""
+        return self.arguments.get("verb") in ("ListRecords", "ListIdentifiers")
 
     def good(self) -> Answer:
         """Return the answer that would have been right."""
@@ -94,6 +97,19 @@ class ServerError:
         return Answer(self.status, "text/html", b"<html><body>Something broke.</body></html>")
 
 
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """The data have moved: by default to an address of the same server where nothing is."""
+
+    location: str | None = None
+    status: int = 301
+
+    def answer(self, call: Call) -> Answer:
+        """Point to the other address."""
+        location = self.location or f"{call.repository.base_url}-moved"
+        return Answer(self.status, "text/html", b"<html><body>Moved.</body></html>", (("Location", location),))
+
+
 # The wire
 
 
@@ -138,7 +154,20 @@ class Oversized:
     def answer(self, call: Call) -> Answer:
         """Stream blanks into the good answer, before the end tag of its root."""
         good = call.good()
-        return replace(good, body=b"", chunks=lambda: _pad(good.body, self.size_bytes))
+        return replace(good, body=b"", chunks=lambda: pad(good.body, self.size_bytes))
+
+
+@dataclass(frozen=True, slots=True)
+class DecompressionBomb:
+    """A small body in gzip that grows to at least so many bytes: a thousand times what crosses the wire."""
+
+    size_bytes: int
+
+    def answer(self, call: Call) -> Answer:
+        """Squeeze the good answer with blanks before the end tag of its root."""
+        good = call.good()
+        headers = (*good.headers, ("Content-Encoding", "gzip"))
+        return replace(good, body=squeeze(pad(good.body, self.size_bytes)), headers=headers)
 
 
 # Other things than an answer, with HTTP 200
@@ -211,7 +240,7 @@ class EntityBomb:
     def answer(self, call: Call) -> Answer:
         """Put the last entity into the first title of the good answer."""
         steps = [f'<!ENTITY e{i} "{f"&e{i - 1};" * 10}">' for i in range(1, self.levels + 1)]
-        return _refer(call.good(), ['<!ENTITY e0 "ha">', *steps], f"&e{self.levels};")
+        return refer(call.good(), ['<!ENTITY e0 "ha">', *steps], f"&e{self.levels};")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +251,7 @@ class ExternalEntity:
 
     def answer(self, call: Call) -> Answer:
         """Put the entity into the first title of the good answer."""
-        return _refer(call.good(), [f'<!ENTITY outside SYSTEM "{self.url}">'], "&outside;")
+        return refer(call.good(), [f'<!ENTITY outside SYSTEM "{self.url}">'], "&outside;")
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,22 +262,25 @@ class IllegalControlCharacter:
 
     def answer(self, call: Call) -> Answer:
         """Put the character into the good answer."""
-        return _edit(call.good(), lambda text: _TITLE.sub(self.character, text, count=1))
+        return edit(call.good(), lambda text: TITLE.sub(self.character, text, count=1))
 
 
 @dataclass(frozen=True, slots=True)
 class MalformedRecord:
-    """One record of a good page is broken, in well-formed XML; `index` counts from 0."""
+    """One record, header, entry or item of a good page is broken, in well-formed XML; `index` counts from 0.
+
+    A header alone has no title that could be missing.
+    """
 
     kind: Literal["missing_title", "bad_date", "no_id"] = "missing_title"
     index: int = 0
 
     def answer(self, call: Call) -> Answer:
         """Break the record in the good answer."""
-        return _edit(call.good(), self._break_one)
+        return edit(call.good(), self._break_one)
 
     def _break_one(self, text: str) -> str:
-        entries = list(_ENTRY.finditer(text))
+        entries = list(ENTRY.finditer(text))
         if self.index >= len(entries):
             return text
         found = entries[self.index]
@@ -258,8 +290,25 @@ class MalformedRecord:
         if self.kind == "missing_title":
             return re.sub(r"<title>.*?</title>\s*", "", entry, flags=re.DOTALL)
         if self.kind == "bad_date":
-            return re.sub(r"<(date|published)>.*?</\1>", r"<\1>the day before yesterday</\1>", entry)
+            # A header that is no part of a record has but its datestamp.
+            tags = "datestamp" if entry.startswith("<header") else "date|published|pubDate"
+            return re.sub(rf"<({tags})>.*?</\1>", r"<\1>the day before yesterday</\1>", entry)
+        if entry.startswith("<item"):
+            return re.sub(r"<(guid|link)\b.*?</\1>\s*|(?<=<description>)arXiv:\S+ ", "", entry)
         return re.sub(r"<(id|identifier)>.*?</\1>\s*", "", entry)
+
+
+@dataclass(frozen=True, slots=True)
+class WrongClock:
+    """All is well with the answer but its responseDate."""
+
+    kind: Literal["missing", "unreadable", "past", "future"] = "missing"
+
+    def answer(self, call: Call) -> Answer:
+        """Spoil the responseDate of the good answer; feeds have none."""
+        told = {"missing": "", "unreadable": "today", "past": "1970-01-01T00:00:00Z", "future": "2099-12-31T00:00:00Z"}
+        element = f"<responseDate>{told[self.kind]}</responseDate>" if told[self.kind] else ""
+        return edit(call.good(), lambda text: _RESPONSE_DATE.sub(element, text, count=1))
 
 
 # Lists that do not lead on
@@ -272,7 +321,7 @@ class RepeatedToken:
     def answer(self, call: Call) -> Answer:
         """Hand back the token of the request; a first page hands out one that leads to itself."""
         token = call.arguments.get("resumptionToken") or encode_token(call.arguments, 0)
-        return _set_token(call.good(), token)
+        return set_token(call.good(), token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,12 +340,14 @@ class EndlessTokens:
     """Every page is the first one again, with a token never seen before; to be played for ever."""
 
     def answer(self, call: Call) -> Answer:
-        """Send the first page with the next token."""
+        """Send the first page with the next token; what is no list is answered well."""
+        if not call.asks_for_list:
+            return call.good()
         asked, skip = call.arguments, 0
         if "resumptionToken" in call.arguments:
             asked, skip = decode_token(call.arguments["resumptionToken"])
         first = {"verb": asked["verb"], "resumptionToken": encode_token(asked, 0)}
-        return _set_token(call.respond(urlencode(first)), encode_token(asked, skip + 1))
+        return set_token(call.respond(urlencode(first)), encode_token(asked, skip + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +355,9 @@ class MovedBetweenPages:
     """After this page is made, `count` records of its last day are modified once more.
 
     They go to the end of the list, what follows moves up, and the next page passes over as many records. Nothing is
-    passed over where the page ends together with its day, because arXiv begins the next one at offset 0.
+    passed over where the page ends together with its day, because arXiv begins the next one at offset 0. The list
+    ends well all the same: played on every page with a `count` of several, most of a list may be lost in silence, and
+    what was last modified before a harvester's overlap does not come again.
     """
 
     count: int = 1
@@ -326,7 +379,9 @@ class StaleNoRecords:
     age: timedelta = timedelta(hours=3)
 
     def answer(self, call: Call) -> Answer:
-        """Answer noRecordsMatch, dated back."""
+        """Answer noRecordsMatch, dated back; what is no list is answered well."""
+        if not call.asks_for_list:
+            return call.good()
         return _say(call, OaiError("noRecordsMatch", "nothing to list", call.arguments), call.repository.now - self.age)
 
 
@@ -335,41 +390,6 @@ def _retry_after(value: int | datetime | str | None) -> tuple[tuple[str, str], .
         return ()
     text = value.strftime("%a, %d %b %Y %H:%M:%S GMT") if isinstance(value, datetime) else str(value)
     return (("Retry-After", text),)
-
-
-def _pad(body: bytes, size_bytes: int) -> Iterator[bytes]:
-    head, tag, root = body.rpartition(b"</")
-    yield head
-    for done in range(0, size_bytes, len(_BLANKS)):
-        yield _BLANKS[: size_bytes - done]
-    yield tag + root
-
-
-def _edit(good: Answer, change: Callable[[str], str]) -> Answer:
-    return replace(good, body=change(good.body.decode()).encode())
-
-
-def _refer(good: Answer, entities: list[str], reference: str) -> Answer:
-    """Declare entities in a DTD, and put a reference to one into the first title, or else before the root's end."""
-
-    def change(text: str) -> str:
-        root = "feed" if "<feed" in text else "OAI-PMH"
-        head, begin, rest = text.partition(f"<{root}")
-        titled, count = _TITLE.subn(reference, rest, count=1)
-        rest = titled if count else rest.replace(f"</{root}>", f"{reference}</{root}>")
-        return f"{head}<!DOCTYPE {root} [\n{chr(10).join(entities)}\n]>\n{begin}{rest}"
-
-    return _edit(good, change)
-
-
-def _set_token(good: Answer, token: str) -> Answer:
-    element = f"<resumptionToken>{token}</resumptionToken>"
-
-    def change(text: str) -> str:
-        changed, count = _TOKEN.subn(element, text)
-        return changed if count else re.sub(r"(?=</List(Records|Identifiers)>)", element, text)
-
-    return _edit(good, change)
 
 
 def _say(call: Call, error: OaiError, now: datetime) -> Answer:

@@ -30,7 +30,8 @@ class MadePaper:
     """A paper as arXiv's database has it: all versions, the text of the newest.
 
     `modified` is when the record last changed: a day, which counts as its midnight in UTC, or an aware datetime.
-    A `deleted` paper shows as a deleted header, which the protocol allows and arXiv itself never sends.
+    A `deleted` paper shows as a deleted header, which the protocol allows and arXiv itself never sends. `announced` is
+    the day of the newest version's announcement where that is not the day of `modified`.
     """
 
     arxiv_id: str
@@ -45,6 +46,7 @@ class MadePaper:
     doi: str | None = None
     deleted: bool = False
     license: str | None = LICENCES[0]
+    announced: date | None = None
 
     @property
     def modified_at(self) -> datetime:
@@ -59,25 +61,30 @@ class MadePaper:
         return self.modified_at.date()
 
     @property
+    def announced_on(self) -> date:
+        """The day on which the newest version was announced, and stood in the feeds."""
+        return self.announced or self.datestamp
+
+    @property
     def newest(self) -> MadeVersion:
         """The version that is shown."""
         return max(self.versions)
 
     def touched(self, at: date) -> MadePaper:
         """Return the paper after an administrative change: a new datestamp, nothing else."""
-        return replace(self, modified=at)
+        return replace(self, modified=at, announced=self.announced_on)
 
     def revised(self, at: datetime, *, title: str | None = None, abstract: str | None = None) -> MadePaper:
         """Return the paper with one more version, submitted and modified at `at`."""
         version = MadeVersion(self.newest.number + 1, at, self.newest.source_type, self.newest.size_kilobytes + 1)
-        changed = replace(self, versions=(*self.versions, version), modified=at)
+        changed = replace(self, versions=(*self.versions, version), modified=at, announced=None)
         return replace(changed, title=title or self.title, abstract=abstract or self.abstract)
 
     def withdrawn(self, at: datetime) -> MadePaper:
         """Return the paper withdrawn: at arXiv that is one more version, without size, with the source flag I."""
         version = MadeVersion(self.newest.number + 1, at, "I", 0)
         comment = "This paper has been withdrawn by the authors"
-        return replace(self, versions=(*self.versions, version), modified=at, comments=comment)
+        return replace(self, versions=(*self.versions, version), modified=at, announced=None, comments=comment)
 
 
 def make_papers(

@@ -1,4 +1,4 @@
-"""A stand-in of arXiv on loopback: OAI-PMH at /oai, the query API at /api/query, and the faults of both on demand."""
+"""A stand-in of arXiv on loopback: OAI-PMH at /oai, the query API at /api/query, RSS at /rss, and faults on demand."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
 from types import TracebackType
 from typing import Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-from loopback import api, oai
+from loopback import api, oai, rss
 from loopback.answer import Answer
 from loopback.faults import Call, Fault
 from loopback.papers import MadePaper
@@ -44,7 +44,9 @@ class ArxivServer:
 
     `papers` is the database, by id; a test changes it between requests, or in `on_request`, which is called before
     each answer with the number of the request. The server's clock stands at 03:30 UTC of `today`, plus
-    `clock_offset`. `log` has every request in the order of arrival, `max_concurrent` the highest number in flight.
+    `clock_offset`. The feeds have what was announced `today`, and nothing on the days of `holidays`; `rss_day` holds
+    them back at an earlier day, though they say that they were built just now. `log` has every request in the order of
+    arrival, `max_concurrent` the highest number in flight.
     What goes wrong inside the server is raised when the context ends.
     """
 
@@ -65,6 +67,8 @@ class ArxivServer:
         self.identifiers_page_size = identifiers_page_size
         self.today = today
         self.clock_offset = clock_offset
+        self.holidays: set[date] = set()
+        self.rss_day: date | None = None
         self.on_request = on_request
         self.oai_content_type = oai_content_type
         self.log: list[LogEntry] = []
@@ -79,6 +83,7 @@ class ArxivServer:
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
         self.oai_url = f"{self.url}/oai"
         self.api_url = f"{self.url}/api/query"
+        self.rss_url = f"{self.url}/rss"
 
     @property
     def now(self) -> datetime:
@@ -164,4 +169,7 @@ class ArxivServer:
         if path == urlsplit(self.api_url).path:
             status, feed = api.respond(dict(pairs), list(self.papers.values()), self.now)
             return Answer(status, "application/atom+xml; charset=utf-8", feed.encode())
+        if path.startswith(urlsplit(self.rss_url).path + "/"):
+            newsroom = rss.Newsroom(self.papers.values(), self.rss_day or self.today, self.now, self.holidays)
+            return rss.respond(unquote(path.rpartition("/")[2]), newsroom)
         return Answer(404, "text/html", b"<html><body>Not found.</body></html>")

@@ -71,6 +71,19 @@ def is_member(categories: tuple[str, ...], wanted: str) -> bool:
     return any(spec == wanted or spec.startswith(f"{wanted}:") for spec in sets_of(categories))
 
 
+def find_categories(name: str) -> frozenset[str]:
+    """Return what an archive or a category stands for, with second names; empty for a name that is neither.
+
+    The case of the letters does not count.
+    """
+    archive = name.partition(".")[0].lower()
+    if archive not in _GROUP_OF:
+        return frozenset()
+    inside = {category.lower(): category for category in [*_OTHER_NAME, *_categories_of(archive)]}
+    wanted = _categories_of(archive) if name.lower() == archive else [inside.get(name.lower(), "")]
+    return frozenset(wanted) - {""} | {_OTHER_NAME[category] for category in wanted if category in _OTHER_NAME}
+
+
 def _categories_of(archive: str) -> list[str]:
     suffixes = _SUFFIXES.get(archive, "").split()
     return [f"{archive}.{suffix}" for suffix in suffixes] or [archive]

@@ -25,6 +25,7 @@ class LogEntry:
     """One request: its number from 1 on, when it began and ended (seconds, monotonic), what it asked, what it got.
 
     `ended_at` is set before the client can have read the last byte; it and `status` are None while they are open.
+    `hung_up` tells that the client left before the last byte; then `ended_at` is when that was noticed.
     """
 
     number: int
@@ -34,6 +35,7 @@ class LogEntry:
     user_agent: str
     ended_at: float | None = None
     status: int | None = None
+    hung_up: bool = False
 
 
 class Desk(Protocol):
@@ -130,6 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self._send(desk.answer(entry), entry)
         except OSError:
+            entry.hung_up = True
             self.close_connection = True
         except Exception as error:
             desk.failures.append(error)
@@ -139,6 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, answer: Answer, entry: LogEntry) -> None:
         if not self._wait(answer.delay_seconds):
+            entry.hung_up = True
             self.close_connection = True
             return
         entry.status = answer.status

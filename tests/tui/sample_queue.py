@@ -10,7 +10,7 @@ from pathlib import Path
 from crawler.sources.oai_parse import parse_list
 from curation.catalogue import load_catalogue
 from curation.review import Decision, Review
-from db.matches import Match, save_matches, save_ranking
+from db.matches import Match, queue_matches, save_matches, save_ranking
 from db.papers import save_papers
 from db.phenomena import save_phenomena
 from db.records import ModelIdentity, Paper, Phenomenon, Sentence, Stance, Verdict
@@ -69,14 +69,14 @@ def fill(store: Store, papers: Sequence[Paper], catalogue: Sequence[Phenomenon],
         matches = [
             Match(
                 revisions[hit.arxiv_id]["revision_id"],
-                hit.arxiv_id,
                 hit.phenomenon,
                 hit.score,
                 _sentence(revisions[hit.arxiv_id]["abstract"], hit.opening),
             )
             for hit in hits
         ]
-        save_matches(store, ranking_id, [match.revision_id for match in matches], matches, run_id=run_id, now=now)
+        save_matches(store, ranking_id, [match.revision_id for match in matches], matches, run_id=run_id)
+        queue_matches(store, ranking_id, run_id=run_id, now=now)
 
 
 def sample_papers() -> list[Paper]:

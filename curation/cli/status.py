@@ -1,0 +1,178 @@
+"""`bmp status`: how things stand, what arXiv brings next, and whether a night without papers is a sign of a fault."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from curation.cli.context import AppContext, json_option, pass_app, write_json
+
+if TYPE_CHECKING:
+    from db.store import Row, Store
+
+OVERDUE_AFTER = timedelta(hours=36)  # a night was missed, and half a day was not enough to make up for it
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Exit with 1 if a good night is overdue or the last one failed.")
+@json_option
+@pass_app
+@click.pass_context
+def status(ctx: click.Context, app: AppContext, check: bool, as_json: bool) -> None:
+    """Tell how things stand: what is stored, what waits, how the last night ended, what the next one can expect."""
+    facts = gather_status(app)
+    if as_json:
+        write_json(facts)
+    else:
+        for name, value in _lines(app, facts).items():
+            click.echo(f"{name:12}{value}")
+    ctx.exit(1 if check and needs_attention(facts) else 0)
+
+
+def gather_status(app: AppContext) -> dict[str, Any]:
+    """Return the published form of `bmp status`."""
+    from crawler.slots import GOOD_ENDS
+    from db.runs import find_last_run
+
+    with app.open_store() as store:
+        last = find_last_run(store)
+        last_good = find_last_run(store, statuses=GOOD_ENDS)
+        return {
+            **_gather_stored(app, store),
+            "last_run": last,
+            **_gather_next_night(app, last_good),
+            "last_run_zero": _judge_zero(app, store, last) if last else None,
+            **_gather_ages(app.clock(), last, last_good),
+            "database_bytes": app.settings.db.stat().st_size,
+            "model": app.settings.model,
+        }
+
+
+def needs_attention(facts: dict[str, Any]) -> bool:
+    """Tell whether a person should look: no good night for too long, or the last one failed."""
+    from db.records import RunStatus
+
+    last = facts["last_run"]
+    return bool(facts["overdue"] or (last and last["status"] == RunStatus.FAILED))
+
+
+def _gather_stored(app: AppContext, store: Store) -> dict[str, int]:
+    """Count what is stored and what waits for a decision."""
+    counted = {(row["phenomenon"], row["status"]): row["count"] for row in app.review(store).counts()}
+    waiting = sum(count for (_, state), count in counted.items() if state in ("pending", "reopened"))
+    return {
+        "papers": store.value("SELECT count(*) FROM papers"),
+        "revisions": store.value("SELECT count(*) FROM revisions"),
+        "phenomena": store.value("SELECT count(*) FROM phenomena"),
+        "pending": waiting,
+        "decided": sum(counted.values()) - waiting,
+    }
+
+
+def _gather_next_night(app: AppContext, last_good: Row | None) -> dict[str, Any]:
+    """Say when the next night runs and what it can expect to find since the last good one."""
+    from crawler.announcements import expect, next_announcement, next_metadata
+    from crawler.slots import next_slot
+    from db.times import from_text, to_text
+
+    now, holidays = app.clock(), _holidays(app)
+    next_run = next_slot(now, app.settings.nightly_at)
+    first_look = next_run - timedelta(days=app.settings.first_night_days)
+    expected = expect(from_text(last_good["started_at"]) if last_good else first_look, next_run, holidays)
+    return {
+        "next_run": to_text(next_run),
+        "expects": {
+            "next_announcement_at": to_text(next_announcement(now, holidays).at),
+            "next_metadata_at": to_text(next_metadata(now, holidays).metadata_at),
+            "next_run_announcements": len(expected.announcements),
+            "zero_is_normal": expected.zero_is_normal,
+            "why": expected.why,
+        },
+    }
+
+
+def _judge_zero(app: AppContext, store: Store, last: Row) -> dict[str, Any] | None:
+    """Say whether it was normal that a quiet night found nothing; None for any other night."""
+    from crawler.announcements import expect
+    from db.records import RunStatus
+    from db.times import from_text
+
+    if last["status"] != RunStatus.QUIET:
+        return None
+    started_at = from_text(last["started_at"])
+    before = _find_night_before(store, last)
+    since = from_text(before["started_at"]) if before else started_at - timedelta(days=app.settings.first_night_days)
+    expected = expect(since, started_at, _holidays(app))
+    return {
+        "zero_is_normal": expected.zero_is_normal,
+        "announcements": len(expected.announcements),
+        "why": expected.why,
+    }
+
+
+def _find_night_before(store: Store, last: Row) -> Row | None:
+    """Return the newest earlier night that ended well or, though it did not, took papers that `last` then lacked."""
+    from crawler.slots import GOOD_ENDS
+    from db.runs import list_runs
+
+    earlier = (run for run in list_runs(store) if run["kind"] == last["kind"] and run["run_id"] < last["run_id"])
+    return next((run for run in earlier if run["status"] in GOOD_ENDS or run["new"] + run["changed"] > 0), None)
+
+
+def _gather_ages(now: datetime, last: Row | None, last_good: Row | None) -> dict[str, Any]:
+    """Say how long ago the nights were, and whether a good one is overdue."""
+    from db.times import from_text
+
+    good_at = last_good["started_at"] if last_good else None
+    ages: dict[str, Any] = {
+        "last_good_at": good_at,
+        "overdue": good_at is None or now - from_text(good_at) > OVERDUE_AFTER,
+    }
+    if last:
+        ages["hours_since_last_run"] = round((now - from_text(last["started_at"])).total_seconds() / 3600, 1)
+    return ages
+
+
+def _holidays(app: AppContext) -> frozenset[date]:
+    return frozenset(date.fromisoformat(day) for day in app.settings.arxiv_holidays)
+
+
+def _lines(app: AppContext, facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the lines for a person, by their names."""
+    expects = facts["expects"]
+    lines = {
+        "papers": f"{facts['papers']} ({facts['revisions']} revisions)",
+        "phenomena": facts["phenomena"],
+        "queue": f"{facts['pending']} waiting, {facts['decided']} decided",
+        "last night": _last_night(facts["last_run"]),
+        "last zero": facts["last_run_zero"]["why"] if facts["last_run_zero"] else None,
+        "next night": f"{facts['next_run']}, where `bmp schedule` or a timer runs",
+        "expected": f"{_counted(expects['next_run_announcements'])} by the next night: {expects['why']}",
+        "arXiv": f"announces next at {expects['next_announcement_at']}; metadata about {expects['next_metadata_at']}",
+        "database": f"{app.settings.db} ({facts['database_bytes'] / 1e6:.1f} MB)",
+        "model": facts["model"],
+        "warning": _overdue(facts["last_good_at"]) if facts["overdue"] else None,
+    }
+    return {name: value for name, value in lines.items() if value is not None}
+
+
+def _last_night(last: Row | None) -> str:
+    if last is None:
+        return "none yet: bmp nightly"
+    error = f"; {last['error']}" if last["error"] else ""
+    return (
+        f"{last['started_at']} {last['status']}: {last['new']} new, {last['changed']} changed,"
+        f" {last['queued']} queued{error}"
+    )
+
+
+def _counted(announcements: int) -> str:
+    return f"{announcements or 'no'} announcement{'' if announcements == 1 else 's'}"
+
+
+def _overdue(last_good_at: str | None) -> str:
+    if last_good_at is None:
+        return "no night has come to a good end yet: bmp nightly"
+    return f"no night has come to a good end since {last_good_at}: bmp runs list"

@@ -1,0 +1,280 @@
+"""What paging lost is found by other lists and fetched by its id, and the ledger says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from fakes import CATEGORIES, FakeTime, make_client, oai_source, reconciliation, run_night
+from loopback import faults
+from loopback.papers import make_papers
+from loopback.server import ArxivServer
+
+from db.missing import HELD_FOR, TRIED_FOR_DAYS, count_missing
+from db.records import RunStatus
+from db.store import Store
+
+TODAY = date(2026, 11, 24)  # a Tuesday: the feeds are full
+MORNING = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def server() -> Iterator[ArxivServer]:
+    """Give a stand-in with 40 papers of one day, all wanted, in pages of 12."""
+    with ArxivServer(make_papers(40, day=TODAY, categories=["cs.LG"]), page_size=12, today=TODAY) as running:
+        yield running
+
+
+def night(store: Store, server: ArxivServer, **options: Any) -> dict[str, Any]:
+    """Run a night at half past six of the server's day, with the cross-checks."""
+    clock = datetime.combine(server.today, MORNING.timetz())
+    client = make_client(FakeTime(), max_wait=5.0, read_timeout=1.0)
+    checks = reconciliation(server, client=client, clock=lambda: clock, **options)
+    source = oai_source(server.oai_url, client=client, clock=lambda: clock)
+    return run_night(store, source, clock=lambda: clock, reconciliation=checks).run
+
+
+def move_on(server: ArxivServer, days: int = 1, new: int = 3) -> None:
+    """Let days pass, and some papers be announced on the last of them."""
+    server._planned.clear()
+    server.today += timedelta(days=days)
+    server.put(*make_papers(new, day=server.today, categories=["cs.LG"]))
+
+
+def stored(store: Store) -> set[str]:
+    return {row["arxiv_id"] for row in store.rows("SELECT arxiv_id FROM papers")}
+
+
+def wanted(server: ArxivServer) -> set[str]:
+    return {key for key, paper in server.papers.items() if not set(CATEGORIES).isdisjoint(paper.categories)}
+
+
+def part(run: dict[str, Any], source: str, name: str) -> dict[str, Any]:
+    return next(one for one in run["parts"] if (one["source"], one["part"]) == (source, name))
+
+
+def lose_some(server: ArxivServer) -> None:
+    """Let three records of the first page move to the end, so that the second passes over three others."""
+    server.play(faults.MovedBetweenPages(3), on=1)
+
+
+def test_the_feeds_find_what_paging_lost_and_the_api_brings_it(store: Store, server: ArxivServer) -> None:
+    lose_some(server)
+    run = night(store, server)
+    assert (run["status"], run["error"]) == ("complete", None)
+    assert stored(store) == wanted(server)
+    fetched = part(run, "api", "ids")
+    assert fetched["promised"] == fetched["received"] == fetched["new"] == 3
+    assert part(run, "rss", "cs.LG")["missing"] == 3
+    assert [(one["told_by"], one["settled_as"]) for one in run["missing_papers"]] == [("rss", "fetched")] * 3
+
+
+def test_without_feeds_the_identifiers_find_it_in_the_night_in_which_pages_were_turned(
+    store: Store, server: ArxivServer
+) -> None:
+    lose_some(server)
+    run = night(store, server, feeds=False)
+    assert stored(store) == wanted(server)
+    assert part(run, "identifiers", "cs:cs:LG")["missing"] == 3
+    assert {one["told_by"] for one in run["missing_papers"]} == {"identifiers"}
+
+
+def test_the_same_loss_without_reconciliation_is_real(store: Store, server: ArxivServer) -> None:
+    lose_some(server)
+    clock = lambda: MORNING  # noqa: E731
+    run = run_night(store, oai_source(server.oai_url, clock=clock), clock=clock).run
+    assert run["status"] == "complete"
+    assert len(wanted(server) - stored(store)) == 3
+
+
+def test_a_night_of_one_page_reads_no_identifiers_until_a_week_has_passed(store: Store, server: ArxivServer) -> None:
+    server.page_size = 2500
+    passes = []
+    for day in range(17):
+        if day:
+            move_on(server, new=2)
+        run = night(store, server, feeds=False)
+        passes += [day for one in run["parts"] if one["part"] == "cs:cs:LG"]
+    assert passes == [7, 14]
+
+
+def test_what_an_earlier_week_lost_is_found_by_the_weekly_pass(store: Store, server: ArxivServer) -> None:
+    server.page_size = 2500
+    night(store, server, feeds=False)
+    move_on(server, days=5)
+    night(store, server, feeds=False)
+    lost = sorted(stored(store))[:2]
+    with store.transaction():  # as if a page had passed over them
+        store.connection.execute("PRAGMA defer_foreign_keys = ON")
+        for table in ("vectors", "matched_revisions"):
+            store.connection.execute(f"DELETE FROM {table}")
+        for arxiv_id in lost:
+            store.connection.execute("DELETE FROM revisions WHERE arxiv_id = ?", (arxiv_id,))
+            store.connection.execute("DELETE FROM papers WHERE arxiv_id = ?", (arxiv_id,))
+    move_on(server, days=2)
+    run = night(store, server, feeds=False)
+    assert stored(store) == wanted(server)
+    assert sorted(one["arxiv_id"] for one in run["missing_papers"]) == lost
+
+
+def test_a_revision_that_paging_lost_is_found_too(store: Store, server: ArxivServer) -> None:
+    server.page_size = 2500
+    night(store, server)
+    move_on(server)
+    changed = next(iter(server.papers.values())).revised(server.now, abstract="Another abstract altogether.")
+    server.put(changed)
+    server.play(faults.StaleNoRecords(), on=lambda number, path, query: "ListRecords" in query, times=None)
+    run = night(store, server)
+    assert run["changed"] == 1
+    assert store.value("SELECT max(version) FROM revisions WHERE arxiv_id = ?", (changed.arxiv_id,)) == 2
+
+
+def test_a_paper_that_no_interface_gives_makes_every_night_partial_until_it_comes(
+    store: Store, server: ArxivServer
+) -> None:
+    lose_some(server)
+    server.play(faults.Unavailable(), on=lambda number, path, query: "/api" in path, times=None)
+    run = night(store, server)
+    assert run["status"] == "partial"
+    assert "announced papers have not arrived: 3" in run["error"]
+    assert count_missing(store) == 3
+    server.put(*(replace(paper, modified=TODAY - timedelta(days=40)) for paper in server.papers.values()))
+    run = night(store, server)  # the list has nothing of them any more, and the API is still sick
+    assert run["status"] == "failed"
+    assert "announced papers have not arrived: 3" in run["error"]
+    move_on(server)
+    run = night(store, server)
+    assert (run["status"], run["error"]) == ("complete", None)
+    assert stored(store) == wanted(server)
+    assert count_missing(store) == 0
+
+
+def test_after_a_month_a_missing_paper_is_still_known_but_no_longer_asked_for(
+    store: Store, server: ArxivServer
+) -> None:
+    lose_some(server)
+    server.play(faults.ServerError(404), on=lambda number, path, query: "/api" in path, times=None)
+    night(store, server)
+    server.put(*(replace(paper, modified=TODAY - timedelta(days=400)) for paper in server.papers.values()))
+    move_on(server, days=TRIED_FOR_DAYS + 1)
+    asked = len(server.log)
+    assert night(store, server, feeds=False)["status"] == "complete"
+    assert not any("/api" in entry.path for entry in server.log[asked:])
+    assert count_missing(store) == 3
+
+
+def test_what_arrives_in_a_later_harvest_is_settled_without_a_look_up(store: Store, server: ArxivServer) -> None:
+    lose_some(server)
+    server.play(faults.ServerError(404), on=lambda number, path, query: "/api" in path, times=None)
+    night(store, server)
+    server.page_size = 2500
+    move_on(server)
+    asked = len(server.log)
+    assert night(store, server)["status"] == "complete"
+    assert not any("/api" in entry.path for entry in server.log[asked:])
+    assert store.rows("SELECT DISTINCT settled_as FROM missing_papers") == [{"settled_as": "arrived"}]
+
+
+@pytest.mark.parametrize("fault", [faults.ServerError(404), faults.HtmlPage(), faults.EmptyBody(), faults.Truncated()])
+def test_a_cross_check_that_fails_is_told_and_takes_nothing_from_the_night(
+    store: Store, server: ArxivServer, fault: faults.Fault
+) -> None:
+    server.play(fault, on=lambda number, path, query: "/rss" in path or "ListIdentifiers" in query, times=None)
+    run = night(store, server)
+    assert (run["status"], run["error"]) == ("complete", None)
+    assert stored(store) == wanted(server)
+    checks = [one for one in run["parts"] if one["source"] in ("rss", "identifiers")]
+    assert len(checks) == 8
+    assert all(one["error"] for one in checks)
+
+
+@pytest.mark.parametrize("where", ["/rss", "ListIdentifiers", "/api"])
+def test_a_refusal_of_any_interface_is_the_last_request_of_the_night(
+    store: Store, server: ArxivServer, where: str
+) -> None:
+    lose_some(server)
+    server.play(faults.Forbidden(), on=lambda number, path, query: where in path + query, times=None)
+    run = night(store, server, feeds=where != "ListIdentifiers")
+    assert where in server.log[-1].path + server.log[-1].query
+    assert run["refused"]
+    assert [entry.status for entry in server.log].count(403) == 1
+
+
+def test_a_sick_endpoint_is_not_asked_for_cross_checks(store: Store, server: ArxivServer) -> None:
+    server.play(faults.ServerError(404), on=3, times=None)
+    assert night(store, server)["status"] == "partial"
+    assert {entry.path for entry in server.log} == {"/oai"}
+
+
+def test_the_cursor_of_the_identifiers_moves_with_the_pass(store: Store, server: ArxivServer) -> None:
+    run = night(store, server)
+    row = part(run, "identifiers", "cs:cs:LG")
+    assert (row["cursor_before"], row["cursor_after"]) == (None, TODAY.isoformat())
+
+
+class TestRecordsThatCannotBeRead:
+    """A malformed record makes its night partial, and does not hold the cursor for ever."""
+
+    def test_its_paper_is_fetched_by_its_id_the_same_night(self, store: Store, server: ArxivServer) -> None:
+        server.play(faults.MalformedRecord("missing_title"), on=2)
+        run = night(store, server)
+        assert (run["status"], run["malformed"]) == ("partial", 1)
+        assert stored(store) == wanted(server)
+        assert [(one["told_by"], one["settled_as"]) for one in run["missing_papers"]] == [("malformed", "fetched")]
+        assert run["malformed_records"][0]["size_bytes"] > 100
+
+    def test_once_it_is_fetched_the_same_bytes_hold_nothing_back(self, store: Store, server: ArxivServer) -> None:
+        server.play(faults.MalformedRecord("missing_title"), on=1)
+        night(store, server)
+        move_on(server)
+        server.play(faults.MalformedRecord("missing_title"), on=len(server.log) + 1)
+        run = night(store, server)
+        assert (run["status"], run["malformed"]) == ("complete", 1)
+        assert store.value("SELECT position FROM cursors WHERE (source, part) = ('oai', 'cs')") == "2026-11-25"
+
+    def test_one_that_never_can_be_had_lets_the_cursor_go_after_a_week(self, store: Store, server: ArxivServer) -> None:
+        server.page_size = 2500
+
+        def first_record_is_broken() -> None:
+            server.play(faults.ServerError(404), on=lambda number, path, query: "/api" in path, times=None)
+            is_cs = lambda number, path, query: "ListRecords" in query and "set=cs" in query  # noqa: E731
+            server.play(faults.MalformedRecord("missing_title"), on=is_cs, times=None)
+
+        first_record_is_broken()
+        assert night(store, server)["status"] == RunStatus.PARTIAL
+        cursor = "SELECT position FROM cursors WHERE (source, part) = ('oai', 'cs')"
+        assert store.value(cursor) == TODAY.isoformat()
+        move_on(server, days=HELD_FOR.days)
+        first_record_is_broken()
+        night(store, server)
+        assert store.value(cursor) == TODAY.isoformat()
+        move_on(server)
+        first_record_is_broken()
+        run = night(store, server)
+        assert store.value(cursor) == server.today.isoformat()
+        assert run["status"] == "partial"  # the paper itself is still missing
+        assert "announced papers have not arrived: 1" in run["error"]
+
+
+def test_the_ledger_keeps_the_answer_that_could_not_be_used(store: Store, server: ArxivServer) -> None:
+    from db.runs import find_bad_answer
+
+    server.play(faults.PlainText("Rate exceeded."), on=1, times=None)
+    run = night(store, server)
+    assert run["status"] == "failed"
+    assert part(run, "oai", "cs")["bad_answer"] is True
+    assert find_bad_answer(store, run["run_id"], "oai/cs") == b"Rate exceeded."
+
+
+def test_each_part_of_the_ledger_adds_up_to_the_run(store: Store, server: ArxivServer) -> None:
+    lose_some(server)
+    run = night(store, server)
+    sources = [one for one in run["parts"] if one["source"] in ("oai", "api")]
+    for name in ("promised", "received", "new", "changed", "withdrawn", "malformed"):
+        assert sum(one[name] for one in sources) == run[name]
+    assert part(run, "oai", "cs")["asked"] == "records of set cs from 2026-11-17"
+    assert part(run, "oai", "cs")["pages"] == 4
+    assert (run["model"], run["model_revision"]) == ("fake/hash", "1")
