@@ -49,7 +49,12 @@ class Stop:
 
     @contextmanager
     def breakable(self) -> Iterator[None]:
-        """Mark a stretch that a signal may break off anywhere, for it changes nothing."""
+        """Mark a stretch that a signal may break off anywhere, for it changes nothing.
+
+        Raises:
+            StopRequested: a stop was asked for, before or inside.
+        """
+        self.check()
         self._may_break = True
         try:
             yield

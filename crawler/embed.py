@@ -51,6 +51,9 @@ class Embedder(Protocol):
     def identity(self) -> ModelIdentity:
         """Return what the vectors are kept under."""
 
+    def prepare(self) -> None:
+        """Load what encoding needs: it takes seconds, and may be broken off."""
+
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return float32 vectors of length one, shape (texts, dimensions)."""
 
@@ -152,6 +155,14 @@ class SentenceTransformerEmbedder:
             )
         return self._identity
 
+    def prepare(self) -> None:
+        """Load the model.
+
+        Raises:
+            EmbeddingError: it cannot be had or loaded.
+        """
+        self._loaded()
+
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return float32 vectors of length one, shape (texts, dimensions).
 
@@ -240,6 +251,9 @@ def embed_missing(store: Store, embedder: Embedder, *, run_id: int, stop: Stop, 
     with store.transaction():
         model_id = save_model(store, embedder.identity)
     total, done = count_revisions_without_vector(store, model_id), 0
+    if total:
+        with stop.breakable():
+            embedder.prepare()
     while rows := list_revisions_without_vector(store, model_id, limit=CHUNK):
         stop.check()
         hashes, vectors = _encode_until_stopped(embedder, rows, stop)

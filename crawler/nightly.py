@@ -79,11 +79,10 @@ def run_night(night: Night) -> Outcome:
     interrupted = False
     try:
         _work(night, run_id, errors)
-    except StopRequested:
-        errors.append("stopped before the end; the next run goes on from here")
-        interrupted = True
-    except BmpError as error:
-        errors.append(str(error))
+    except (StopRequested, BmpError) as error:
+        # A library that a stop broke off may give it another name.
+        interrupted = night.stop.is_requested
+        errors.append("stopped before the end; the next run goes on from here" if interrupted else str(error))
     except (sqlite3.Error, OSError) as error:
         errors.append(str(store_error(night.store.path, error)))
     except BaseException as error:
@@ -103,9 +102,11 @@ def _work(night: Night, run_id: int, errors: list[str]) -> None:
         errors: what went wrong with the harvest is added here, for a later stage may fail as well.
     """
     store = night.store
-    embedder = night.make_embedder(store)
+    with night.stop.breakable():  # a model that was never used here is loaded to tell what it is
+        embedder = night.make_embedder(store)
+        identity = embedder.identity
     with store.transaction():
-        set_run(store, run_id, model=embedder.identity.name, model_revision=embedder.identity.revision)
+        set_run(store, run_id, model=identity.name, model_revision=identity.revision)
     _harvest(night, run_id, errors)
     with _timed(night, run_id, "embed"):
         embed_missing(store, embedder, run_id=run_id, stop=night.stop, progress=night.progress)

@@ -14,7 +14,7 @@ import numpy as np
 from loopback.server import ArxivServer
 
 from crawler import nightly
-from crawler.control import Stop, no_progress
+from crawler.control import Progress, Stop, no_progress
 from crawler.nightly import Outcome
 from crawler.reconcile import Reconciliation
 from crawler.sources.http import Pace, PoliteClient, user_agent
@@ -63,6 +63,9 @@ class HashEmbedder:
     calls: int = 0
     texts: list[str] = field(default_factory=list)
     identity: ModelIdentity = field(default_factory=lambda: ModelIdentity("fake/hash", "1", "", 256, 8))
+
+    def prepare(self) -> None:
+        """Need nothing."""
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return unit vectors made of the texts' hashes."""
@@ -131,6 +134,7 @@ def run_night(
     categories: tuple[str, ...] = CATEGORIES,
     threshold: float = 1e9,
     reconciliation: Reconciliation | None = None,
+    progress: Progress = no_progress,
 ) -> Outcome:
     """Run one night with a fake model and return its outcome."""
     made = embedder or HashEmbedder()
@@ -144,7 +148,7 @@ def run_night(
         program_version="0",
         clock=clock,
         stop=stop or Stop(),
-        progress=no_progress,
+        progress=progress,
         since=since,
         reconciliation=reconciliation,
     )

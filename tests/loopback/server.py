@@ -105,6 +105,12 @@ class ArxivServer:
         with self._lock:
             self._planned.append(_Planned(fault, on, times))
 
+    def heal(self) -> None:
+        """Forget every fault that is planned, and set the clock right."""
+        with self._lock:
+            self._planned.clear()
+            self.clock_offset = timedelta(0)
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self

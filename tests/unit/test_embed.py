@@ -40,6 +40,9 @@ class CountingEmbedder:
     identity: ModelIdentity = IDENTITY
     asked: list[str] = field(default_factory=list)
 
+    def prepare(self) -> None:
+        """Need nothing."""
+
     def encode(self, texts: Sequence[str]) -> Vectors:
         self.asked += texts
         rows = [np.frombuffer(hashlib.sha256(text.encode()).digest()[:8], np.uint8) + 1.0 for text in texts]
