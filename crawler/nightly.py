@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 
+from crawler.announcements import Expectation
 from crawler.control import Progress, Stop, StopRequested
 from crawler.embed import Embedder, embed_missing
 from crawler.harvest import HarvestContext, add_known, harvest
@@ -32,6 +33,7 @@ class Night:
         categories: papers of these are kept; empty keeps all.
         threshold: the score from which a match is queued.
         reconciliation: what a harvest that came to its end is held against, if anything.
+        judge_zero: says of a ledger row whether it is normal that the night found nothing.
         monotonic: seconds, for the ledger's durations.
     """
 
@@ -47,6 +49,7 @@ class Night:
     progress: Progress
     since: date | None = None
     reconciliation: Reconciliation | None = None
+    judge_zero: Callable[[Row], Expectation] | None = None
     monotonic: Callable[[], float] = time.monotonic
 
 
@@ -81,7 +84,7 @@ def run_night(night: Night) -> Outcome:
         _work(night, run_id, errors)
     except (StopRequested, BmpError) as error:
         # A library that a stop broke off may give it another name.
-        interrupted = night.stop.is_requested
+        interrupted = isinstance(error, StopRequested) or night.stop.is_requested
         errors.append("stopped before the end; the next run goes on from here" if interrupted else str(error))
     except (sqlite3.Error, OSError) as error:
         errors.append(str(store_error(night.store.path, error)))
@@ -158,6 +161,10 @@ def _timed(night: Night, run_id: int, stage: str) -> Iterator[None]:
 def _close(night: Night, run_id: int, errors: list[str]) -> None:
     run = find_run(night.store, run_id)
     status = judge(run["received"] - run["malformed"], run["new"] + run["changed"], whole=not errors)
+    note = None
+    if status is RunStatus.QUIET and night.judge_zero is not None:
+        expected = night.judge_zero(run)
+        note = None if expected.zero_is_normal else expected.why
     with night.store.transaction():
         set_run(
             night.store,
@@ -165,6 +172,7 @@ def _close(night: Night, run_id: int, errors: list[str]) -> None:
             status=status.value,
             finished_at=to_text(night.clock()),
             error="; ".join(errors) or None,
+            note=note,
         )
 
 

@@ -63,6 +63,10 @@ class Settings:
     mail_to: tuple[str, ...] = ()
     webhook_url: str = dataclass_field(default="", repr=False)
 
+    def holidays(self) -> frozenset[date]:
+        """Return the days that were added to arXiv's holidays."""
+        return frozenset(date.fromisoformat(day) for day in self.arxiv_holidays)
+
 
 @dataclass(frozen=True, slots=True)
 class SettingsOrigin:

@@ -6,7 +6,6 @@ import contextlib
 import io
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from curation.cli import main
 
 PAGE_SIZE = 12
 WANTED = ("cs.LG", "stat.ML")
+THRESHOLD = 0.2  # low, so that the queue fills
 NIGHT = ("nightly", *(word for category in WANTED for word in ("--category", category)))
 
 _CATALOGUE = """
@@ -123,7 +123,7 @@ def _set_aside(path: Path) -> Iterator[Path]:
 
 
 def _bmp(environment: dict[str, str], *words: object) -> Result:
-    out, err, code = io.StringIO(), io.StringIO(), 0
+    out, err, code = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), io.StringIO(), 0
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BMP_")}
     with (
         patch.dict(os.environ, {**kept, **environment}, clear=True),
@@ -135,7 +135,8 @@ def _bmp(environment: dict[str, str], *words: object) -> Result:
             main([str(word) for word in words])
         except SystemExit as ended:
             code = int(ended.code or 0)
-    return Result(code, out.getvalue(), err.getvalue())
+    out.flush()
+    return Result(code, out.buffer.getvalue().decode(), err.getvalue())
 
 
 @contextmanager
@@ -189,7 +190,7 @@ def _environment(server: ArxivServer, folder: Path) -> dict[str, str]:
         "BMP_ARXIV_MAX_WAIT_SECONDS": "5",
         "BMP_CONTACT": "tests@example.org",
         "BMP_MODEL": str(model),
-        "BMP_QUEUE_THRESHOLD": "0.2",
+        "BMP_QUEUE_THRESHOLD": str(THRESHOLD),
         "BMP_REVIEWER": "ada",
     }
 

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -93,7 +93,7 @@ class Ended:
 
 
 class Running:
-    """A process at work."""
+    """A process at work; its number stays its own until it is waited for."""
 
     def __init__(self, pid: int, said: Path, wait: Callable[[], int]) -> None:
         self.pid = pid
@@ -105,10 +105,16 @@ class Running:
         """What it said on stderr by now."""
         return self._said.read_text(encoding="utf-8")
 
+    def await_word(self, word: str) -> None:
+        """Wait until it says a word on stderr."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while word not in self.err:
+            assert time.monotonic() < until, f"it never said '{word}'"
+            time.sleep(LOOK_SECONDS)
+
     def kill(self) -> None:
         """Kill it at once, if it has not ended."""
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+        os.kill(self.pid, signal.SIGKILL)
 
     def wait(self) -> Ended:
         """Wait for its end."""
@@ -127,14 +133,13 @@ class Mother:
         Args:
             said: the file that gets its stderr.
         """
-        assert self._process.stdin is not None
         said.write_text("")
         order = {"said": str(said), "environment": environment, "words": list(words), "traced": traced}
-        print(json.dumps(order), file=self._process.stdin, flush=True)
-        return Running(self._read(), said, self._read)
+        return Running(self._ask(json.dumps(order)), said, lambda: self._ask("wait"))
 
-    def _read(self) -> int:
-        assert self._process.stdout is not None
+    def _ask(self, line: str) -> int:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        print(line, file=self._process.stdin, flush=True)
         return int(self._process.stdout.readline())
 
 
@@ -200,6 +205,7 @@ def _serve() -> None:
         if (pid := os.fork()) == 0:
             _become(order)
         print(pid, flush=True)
+        sys.stdin.readline()  # until then a process that has ended keeps its number
         _, status = os.waitpid(pid, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 

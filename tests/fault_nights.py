@@ -18,7 +18,7 @@ from loopback.papers import MadePaper, make_papers
 from loopback.server import ArxivServer
 from loopback.wire import LogEntry
 
-DELAY_SECONDS = 0.03
+DELAY_SECONDS = 0.02
 EXIT_CODES = {"complete": 0, "quiet": 0, "partial": 3, "failed": 1}
 CATEGORIES = frozenset({"cs.LG", "cs.CL", "cs.AI", "stat.ML"})
 PAPERS, PAGE_SIZE = 24, 8
@@ -81,17 +81,16 @@ class Outcome:
 _TABLE: list[tuple[Fault, str | None, str | None, str | None]] = [
     (faults.Unavailable(), "failed", "complete", "partial"),
     (faults.Unavailable(1), None, "complete", None),
-    (faults.Unavailable(86_400), "failed", "partial", "partial"),
+    (faults.Unavailable(86_400), "failed", "partial", None),
     (faults.TooMany(), None, "complete", None),
-    (faults.TooMany(86_400), "failed", "partial", None),
+    (faults.TooMany(86_400), "failed", None, None),
     (faults.Forbidden(), "failed", "partial", "partial"),
     (faults.ServerError(404), None, "partial", None),
-    (faults.ServerError(500), None, "complete", None),
     (faults.Redirect(), "failed", None, None),
     (faults.Reset(), None, "complete", "partial"),
     (faults.Hang(30), None, "complete", None),
     (faults.Drip(500), None, "complete", None),
-    (faults.HtmlPage(), "failed", "complete", None),
+    (faults.HtmlPage(), "failed", None, None),
     (faults.PlainText(), None, "complete", None),
     (faults.EmptyBody(), None, "complete", None),
     (faults.WrongRoot(), None, "complete", None),
@@ -101,13 +100,13 @@ _TABLE: list[tuple[Fault, str | None, str | None, str | None]] = [
     (faults.IllegalControlCharacter(), None, "complete", None),
     (faults.Oversized(TOO_BIG), None, "complete", None),
     (faults.DecompressionBomb(TOO_BIG), None, "complete", None),
-    (faults.MalformedRecord("missing_title"), "partial|complete", "partial|complete", "partial|complete"),
+    (faults.MalformedRecord("missing_title"), "partial|complete", "partial|complete", None),
     (faults.MalformedRecord("bad_date"), None, "partial|complete", None),
     (faults.MalformedRecord("no_id"), None, "partial|complete", None),
     (faults.RepeatedToken(), "partial", "partial", None),
-    (faults.BadToken(), "partial", "complete", "partial"),
-    (faults.EndlessTokens(), "partial", "complete|partial", "partial"),
-    (faults.WrongClock("missing"), "failed", "complete", None),
+    (faults.BadToken(), "partial", "complete", None),
+    (faults.EndlessTokens(), "partial", "complete|partial", None),
+    (faults.WrongClock("missing"), "failed", None, None),
     (faults.WrongClock("unreadable"), None, "complete", None),
     (faults.WrongClock("past"), "failed", "complete|partial", None),
     (faults.WrongClock("future"), "complete|partial|failed", "complete|partial", None),

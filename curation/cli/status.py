@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -59,13 +59,16 @@ def needs_attention(facts: dict[str, Any]) -> bool:
 
 
 def _gather_stored(app: AppContext, store: Store) -> dict[str, int]:
-    """Count what is stored and what waits for a decision."""
+    """Count what is stored, what is known to be missing, and what waits for a decision."""
+    from db.missing import count_missing
+
     counted = {(row["phenomenon"], row["status"]): row["count"] for row in app.review(store).counts()}
     waiting = sum(count for (_, state), count in counted.items() if state in ("pending", "reopened"))
     return {
         "papers": store.value("SELECT count(*) FROM papers"),
         "revisions": store.value("SELECT count(*) FROM revisions"),
         "phenomena": store.value("SELECT count(*) FROM phenomena"),
+        "missing": count_missing(store),
         "pending": waiting,
         "decided": sum(counted.values()) - waiting,
     }
@@ -77,7 +80,7 @@ def _gather_next_night(app: AppContext, last_good: Row | None) -> dict[str, Any]
     from crawler.slots import next_slot
     from db.times import from_text, to_text
 
-    now, holidays = app.clock(), _holidays(app)
+    now, holidays = app.clock(), app.settings.holidays()
     next_run = next_slot(now, app.settings.nightly_at)
     first_look = next_run - timedelta(days=app.settings.first_night_days)
     expected = expect(from_text(last_good["started_at"]) if last_good else first_look, next_run, holidays)
@@ -95,30 +98,18 @@ def _gather_next_night(app: AppContext, last_good: Row | None) -> dict[str, Any]
 
 def _judge_zero(app: AppContext, store: Store, last: Row) -> dict[str, Any] | None:
     """Say whether it was normal that a quiet night found nothing; None for any other night."""
-    from crawler.announcements import expect
+    from crawler.zero import judge_zero
     from db.records import RunStatus
-    from db.times import from_text
 
     if last["status"] != RunStatus.QUIET:
         return None
-    started_at = from_text(last["started_at"])
-    before = _find_night_before(store, last)
-    since = from_text(before["started_at"]) if before else started_at - timedelta(days=app.settings.first_night_days)
-    expected = expect(since, started_at, _holidays(app))
+    days = app.settings.first_night_days
+    expected = judge_zero(store, last, holidays=app.settings.holidays(), first_night_days=days)
     return {
         "zero_is_normal": expected.zero_is_normal,
         "announcements": len(expected.announcements),
         "why": expected.why,
     }
-
-
-def _find_night_before(store: Store, last: Row) -> Row | None:
-    """Return the newest earlier night that ended well or, though it did not, took papers that `last` then lacked."""
-    from crawler.slots import GOOD_ENDS
-    from db.runs import list_runs
-
-    earlier = (run for run in list_runs(store) if run["kind"] == last["kind"] and run["run_id"] < last["run_id"])
-    return next((run for run in earlier if run["status"] in GOOD_ENDS or run["new"] + run["changed"] > 0), None)
 
 
 def _gather_ages(now: datetime, last: Row | None, last_good: Row | None) -> dict[str, Any]:
@@ -135,10 +126,6 @@ def _gather_ages(now: datetime, last: Row | None, last_good: Row | None) -> dict
     return ages
 
 
-def _holidays(app: AppContext) -> frozenset[date]:
-    return frozenset(date.fromisoformat(day) for day in app.settings.arxiv_holidays)
-
-
 def _lines(app: AppContext, facts: dict[str, Any]) -> dict[str, Any]:
     """Return the lines for a person, by their names."""
     expects = facts["expects"]
@@ -146,6 +133,7 @@ def _lines(app: AppContext, facts: dict[str, Any]) -> dict[str, Any]:
         "papers": f"{facts['papers']} ({facts['revisions']} revisions)",
         "phenomena": facts["phenomena"],
         "queue": f"{facts['pending']} waiting, {facts['decided']} decided",
+        "missing": f"{facts['missing']} announced papers have not arrived" if facts["missing"] else None,
         "last night": _last_night(facts["last_run"]),
         "last zero": facts["last_run_zero"]["why"] if facts["last_run_zero"] else None,
         "next night": f"{facts['next_run']}, where `bmp schedule` or a timer runs",
@@ -161,6 +149,8 @@ def _lines(app: AppContext, facts: dict[str, Any]) -> dict[str, Any]:
 def _last_night(last: Row | None) -> str:
     if last is None:
         return "none yet: bmp nightly"
+    if last["status"] == "running":
+        return f"{last['started_at']}, not ended: it is at work, or was killed and is made up for by the next one"
     error = f"; {last['error']}" if last["error"] else ""
     return (
         f"{last['started_at']} {last['status']}: {last['new']} new, {last['changed']} changed,"

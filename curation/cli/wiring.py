@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from crawler.control import Stop
@@ -149,6 +150,7 @@ def make_night(
     """Return a run with everything it works with."""
     from crawler.control import no_progress
     from crawler.nightly import Night
+    from crawler.zero import judge_zero
 
     return Night(
         store=store,
@@ -163,6 +165,11 @@ def make_night(
         progress=no_progress,
         since=since,
         reconciliation=reconciliation,
+        judge_zero=partial(
+            judge_zero, store, holidays=app.settings.holidays(), first_night_days=app.settings.first_night_days
+        )
+        if kind == "nightly"
+        else None,
     )
 
 
@@ -202,3 +209,5 @@ def tell_outcome(run: dict[str, Any]) -> None:
     )
     if run["error"]:
         say(f"Error: {run['error']}")
+    if run["note"]:
+        say(f"Nothing new came, but {run['note']}: have a look at `bmp runs show {run['run_id']}`.")

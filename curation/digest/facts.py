@@ -73,7 +73,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class RunTotals:
-    """What one run did; `error` says what went wrong with it."""
+    """What one run did; `error` says what went wrong with it, `note` why it should have found something."""
 
     run_id: int
     kind: str
@@ -86,11 +86,12 @@ class RunTotals:
     withdrawn: int
     queued: int
     error: str | None
+    note: str | None
 
     @property
     def went_wrong(self) -> bool:
-        """Tell whether something that was promised did not arrive."""
-        return self.status in (RunStatus.PARTIAL, RunStatus.FAILED)
+        """Tell whether something that was promised did not arrive, or nothing came where something was due."""
+        return self.status in (RunStatus.PARTIAL, RunStatus.FAILED) or self.note is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +219,7 @@ def _run(row: Row) -> RunTotals:
         "withdrawn",
         "queued",
     )
-    return RunTotals(**{name: row[name] for name in names}, error=_clean(row["error"]))
+    return RunTotals(**{name: row[name] for name in names}, error=_clean(row["error"]), note=_clean(row["note"]))
 
 
 def _unreadable(row: Row) -> Unreadable:

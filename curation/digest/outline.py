@@ -195,7 +195,11 @@ def _claim(event: Event) -> str:
 
 def _troubles(digest: Digest) -> list[Group]:
     runs = [
-        Item(f"{run.kind} run {run.run_id} of {_minute(run.started_at)}", run.status, details=(run.error or "no word",))
+        Item(
+            f"{run.kind} run {run.run_id} of {_minute(run.started_at)}",
+            run.status,
+            details=(run.error or run.note or "no word",),
+        )
         for run in reversed(digest.went_wrong)
     ]
     records = [

@@ -65,9 +65,7 @@ def measure(papers: int, days: int, *, real_model: bool) -> tuple[dict[str, Any]
         program = [sys.executable, "-m", "curation"]
         subprocess.run([*program, "init"], env=environment, check=True, capture_output=True)
         words = [*program, "nightly", "--json", "--since", (today - timedelta(days=days)).isoformat()]
-        ended = subprocess.run(
-            [sys.executable, "-c", MEASURED, *words], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        ended = subprocess.run([sys.executable, "-c", MEASURED, *words], env=environment, capture_output=True)
         peak = int(ended.stderr.decode().rsplit(maxsplit=1)[-1]) / 1024
         return json.loads(ended.stdout), peak
 

@@ -10,14 +10,12 @@ import random
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from crash import World, crash_world
-from crash_process import CALLS, KILLED, PATIENCE_SECONDS, PAUSE, PAUSED, Ended, Running, Strace, strace_works
-
-from db.errors import StoreError
+from crash_process import KILLED, PATIENCE_SECONDS, PAUSE, PAUSED, Ended, Running, Strace, strace_works
 
 pytestmark = pytest.mark.slow
 
@@ -123,3 +121,112 @@ def judge_told(ended: Ended, path: Path, *said: str) -> list[str]:
     faults += [f"{len(lines)} lines tell of it: {ended.err}"] if len(lines) != 1 or "Traceback" in ended.err else []
     told = "".join(lines)
     return faults + [f"'{word}' is not in: {told}" for word in (str(path), *said) if word not in told]
+
+
+# Without strace
+
+
+def start_night(world: World, path: Path, on_request: Callable[[int, Running], None], **environment: str) -> Running:
+    """Start a night; `on_request` is called with the number of each of its requests, from 1 on, before the answer."""
+    before, started = len(world.server.log), threading.Event()
+
+    def tell(number: int, _: object) -> None:
+        assert started.wait(PATIENCE_SECONDS)
+        on_request(number - before, running)
+
+    world.server.on_request = tell
+    running = world.start(path, **environment)
+    started.set()
+    return running
+
+
+def requests_of_a_night(world: World, path: Path) -> list[str]:
+    """Return what an undisturbed night asks for."""
+    before = len(world.server.log)
+    assert world.start(path).wait().code == 0
+    return [f"{entry.path} {entry.query}" for entry in world.server.log[before:]]
+
+
+@pytest.fixture
+def undisturbed(world: World) -> Iterator[World]:
+    """Give the world, and take away afterwards what a test let the server do."""
+    yield world
+    world.server.on_request = None
+
+
+def test_after_sigkill_at_a_request_the_next_night_makes_up_for_all(undisturbed: World, tmp_path: Path) -> None:
+    asked = requests_of_a_night(undisturbed, undisturbed.copy(tmp_path / "counted"))
+    kinds = ["set=cs&", "resumptionToken", "set=stat&", "/rss/", "verb=ListIdentifiers", "/api/"]
+    first = {kind: next(i for i, one in enumerate(asked, 1) if kind in one) for kind in kinds}
+    for number in range(1, len(asked) + 1) if ALL else sorted(first.values()):
+
+        def kill(count: int, running: Running, number: int = number) -> None:
+            if count == number:
+                running.kill()
+
+        path = undisturbed.copy(tmp_path / str(number))
+        assert start_night(undisturbed, path, kill).wait().code == KILLED
+        undisturbed.server.on_request = None
+        assert undisturbed.make_up(path) == [], asked[number - 1]
+
+
+@pytest.mark.parametrize("stage", ["harvest:", "embed:", "match:"])
+def test_after_sigkill_at_the_end_of_a_stage_the_next_night_makes_up_for_all(
+    world: World, tmp_path: Path, stage: str
+) -> None:
+    path = world.copy(tmp_path / "db")
+    running = world.start(path)
+    running.await_word(stage)
+    running.kill()
+    running.wait()
+    assert world.make_up(path) == []
+
+
+@pytest.mark.parametrize(("call", "before"), [(1, "harvest:"), (2, "embed:")], ids=["embedding", "matching"])
+def test_after_sigkill_while_the_model_works_the_next_night_makes_up_for_all(
+    world: World, tmp_path: Path, call: int, before: str
+) -> None:
+    path = world.copy(tmp_path / "db")
+    running = world.start(path, **{PAUSE: str(call)})
+    running.await_word(PAUSED)
+    running.kill()
+    ended = running.wait()
+    assert ended.code == KILLED
+    assert ended.err.splitlines()[-2].startswith(before)
+    assert world.make_up(path) == []
+
+
+def test_after_sigkill_at_any_moment_the_next_night_makes_up_for_all(undisturbed: World, tmp_path: Path) -> None:
+    seconds = _measure(undisturbed, undisturbed.copy(tmp_path / "measured"))
+    chance, killed = random.Random(SEED), 0
+    for i in range(RANDOM_KILLS):
+        path, began = undisturbed.copy(tmp_path / str(i)), threading.Event()
+        running = start_night(undisturbed, path, lambda *_, began=began: began.set())
+        assert began.wait(PATIENCE_SECONDS)
+        time.sleep(seconds * (i + chance.random()) / RANDOM_KILLS)
+        running.kill()
+        killed += running.wait().code == KILLED
+        undisturbed.server.on_request = None
+        assert undisturbed.make_up(path) == [], f"kill {i}"
+    assert killed >= RANDOM_KILLS // 3
+
+
+def _measure(world: World, path: Path) -> float:
+    """Return how long a night takes from its first request on, in seconds."""
+    began: list[float] = []
+    start_night(world, path, lambda *_: began.append(time.monotonic())).wait()
+    world.server.on_request = None
+    return time.monotonic() - began[0]
+
+
+def test_killed_again_and_again_the_night_ends_in_the_same_state(undisturbed: World, tmp_path: Path) -> None:
+    path = undisturbed.copy(tmp_path / "db")
+    for number in (2, 3, 5, 8, 11):
+
+        def kill(count: int, running: Running, number: int = number) -> None:
+            if count == number:
+                running.kill()
+
+        assert start_night(undisturbed, path, kill).wait().code == KILLED
+    undisturbed.server.on_request = None
+    assert undisturbed.make_up(path) == []
