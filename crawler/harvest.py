@@ -48,7 +48,7 @@ class HarvestContext:
 
     Attributes:
         categories: papers of these are kept, and known papers are kept up to date; empty keeps all.
-        settles_as: how a paper that was missing and comes now is said to have come, `arrived` or `fetched`.
+        looks_up: what is read now was missing and is fetched by its id; it is not of the run's own source.
         monotonic: seconds, for the ledger's durations.
     """
 
@@ -58,7 +58,7 @@ class HarvestContext:
     clock: Clock
     stop: Stop
     progress: Progress
-    settles_as: str = "arrived"
+    looks_up: bool = False
     monotonic: Callable[[], float] = time.monotonic
 
     def now(self) -> str:
@@ -74,17 +74,23 @@ def harvest(context: HarvestContext, source: Source, *, since: date | None) -> H
     Raises:
         StopRequested: between two pages; what was kept stays.
     """
-    result = Harvest()
-    for part in source.parts():
+    result, parts = Harvest(), source.parts()
+    for part in parts:
         try:
             _PartReading(context, source, part, since, result).read()
         except SourceError as error:
-            result.errors.append(str(error))
+            result.errors.append(_describe(error, part if len(parts) > 1 else None, result.errors))
             result.promised = None
             result.refused = isinstance(error, RefusedError)
         if result.refused:
             break
     return result
+
+
+def _describe(error: SourceError, part: str | None, before: Sequence[str]) -> str:
+    """Say what went wrong with a part, and what to do about it, if no error before said so."""
+    said = error.hint is None or any(error.hint in other for other in before)
+    return (f"{part}: " if part else "") + (error.message if said else str(error))
 
 
 @contextmanager
@@ -138,9 +144,9 @@ class _PartReading:
             for page in source.pages(self._part, self._start):
                 self._keep(page)
                 promised = page.promised if page.promised is not None else promised
-                context.progress("harvest", result.received, add_known(before, promised))
+                context.progress("harvest", result.received, _add(before, promised))
                 context.stop.check()
-        result.promised = add_known(before, promised)
+        result.promised = _add(before, promised)
 
     def _keep(self, page: Page) -> None:
         context, store, run_id = self._context, self._context.store, self._context.run_id
@@ -149,17 +155,13 @@ class _PartReading:
             wanted = _wanted(context, page.papers)
             saved = save_papers(store, wanted, run_id=run_id, now=now)
             kept = {paper.arxiv_id for paper in wanted}
-            settle_missing(store, page.papers, kept, how=context.settles_as, run_id=run_id, now=now)
+            how = "fetched" if context.looks_up else "arrived"
+            settle_missing(store, page.papers, kept, how=how, run_id=run_id, now=now)
             held = self._keep_malformed(page.malformed, now)
-            amounts = {
-                "received": page.received,
-                "malformed": len(page.malformed),
-                "new": saved.new,
-                "changed": saved.changed,
-                "withdrawn": saved.withdrawn,
-            }
-            add_to_run(store, run_id, **amounts)
-            add_to_part(store, run_id, self._source.name, self._part, **amounts, pages=1)
+            kinds = {"new": saved.new, "changed": saved.changed, "withdrawn": saved.withdrawn}
+            came = {"received": page.received, "malformed": len(page.malformed)}
+            add_to_part(store, run_id, self._source.name, self._part, **came, **kinds, pages=1)
+            add_to_run(store, run_id, **kinds, **({"fetched": page.received} if context.looks_up else came))
             if page.promised is not None:
                 set_part(store, run_id, self._source.name, self._part, promised=page.promised)
             self._move_cursor(page)
@@ -195,7 +197,7 @@ def _wanted(context: HarvestContext, papers: tuple[Paper, ...]) -> list[Paper]:
     return [paper for paper in papers if paper.arxiv_id in known or not context.categories.isdisjoint(paper.categories)]
 
 
-def add_known(one: int | None, other: int | None) -> int | None:
+def _add(one: int | None, other: int | None) -> int | None:
     """Return the sum of two numbers, or None where one is not known."""
     return None if one is None or other is None else one + other
 

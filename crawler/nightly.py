@@ -12,7 +12,7 @@ from datetime import date
 from crawler.announcements import Expectation
 from crawler.control import Progress, Stop, StopRequested
 from crawler.embed import Embedder, embed_missing
-from crawler.harvest import HarvestContext, add_known, harvest
+from crawler.harvest import HarvestContext, harvest
 from crawler.match import match_missing
 from crawler.reconcile import Reconciliation, reconcile
 from crawler.sources.source import Source
@@ -135,7 +135,8 @@ def _harvest(night: Night, run_id: int, errors: list[str]) -> None:
         harvested = harvest(context, night.source, since=night.since)
     errors += harvested.errors
     if harvested.unreadable:
-        errors.append(f"{harvested.unreadable} records could not be read; `bmp runs show {run_id}` lists them")
+        records = "1 record" if harvested.unreadable == 1 else f"{harvested.unreadable} records"
+        errors.append(f"{records} could not be read; `bmp runs show {run_id}` lists what")
     with store.transaction():
         set_run(store, run_id, promised=harvested.promised, since=harvested.since, refused=int(harvested.refused))
     if night.reconciliation is None or harvested.errors:
@@ -143,9 +144,8 @@ def _harvest(night: Night, run_id: int, errors: list[str]) -> None:
     with _timed(night, run_id, "reconcile"):
         reconciled = reconcile(context, night.reconciliation, harvested)
     errors += reconciled.errors
-    promised = add_known(harvested.promised, reconciled.promised)
     with store.transaction():
-        set_run(store, run_id, promised=promised, refused=int(reconciled.refused))
+        set_run(store, run_id, refused=int(reconciled.refused))
 
 
 @contextmanager
@@ -160,7 +160,8 @@ def _timed(night: Night, run_id: int, stage: str) -> Iterator[None]:
 
 def _close(night: Night, run_id: int, errors: list[str]) -> None:
     run = find_run(night.store, run_id)
-    status = judge(run["received"] - run["malformed"], run["new"] + run["changed"], whole=not errors)
+    usable = run["received"] - run["malformed"] + run["fetched"]
+    status = judge(usable, run["new"] + run["changed"], whole=not errors)
     note = None
     if status is RunStatus.QUIET and night.judge_zero is not None:
         expected = night.judge_zero(run)

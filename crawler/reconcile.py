@@ -53,7 +53,7 @@ def reconcile(context: HarvestContext, reconciliation: Reconciliation, harvested
         else:
             with context.store.transaction():
                 count_try(context.store, missing)
-            result = harvest(replace(context, settles_as="fetched"), reconciliation.look_up(missing), since=None)
+            result = harvest(replace(context, looks_up=True), reconciliation.look_up(missing), since=None)
     return replace(result, errors=_still_missing(context, result.errors))
 
 

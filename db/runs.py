@@ -200,11 +200,14 @@ def find_first_day(store: Store) -> str | None:
 
 
 def _published(row: Row) -> Row:
+    """Return a row in the order of its telling, the last words last."""
+    last = {name: row.pop(name) for name in ("program_version", "model", "model_revision", "ranker_version")}
+    last |= {name: row.pop(name) for name in ("error", "note")}
     stages = {stage: round(row.pop(f"{stage}_seconds"), 3) for stage in _STAGES}
     row["seconds"] = {**stages, "total": round(sum(stages.values()), 3)}
     row["categories"] = row["categories"].split()
     row["refused"] = bool(row["refused"])
-    return row
+    return {**row, **last}
 
 
 def find_cursor(store: Store, source: str, part: str) -> str | None:

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
 
+import certifi
 from bmp import Result
 from crash_process import Ended, Mother, Running, Strace, mother, without_libraries
 from final_state import Row, final_state, find_faults, read
@@ -180,6 +181,10 @@ class _Caller:
 def _environment(server: ArxivServer, folder: Path) -> dict[str, str]:
     model = folder / "model"
     model.mkdir(parents=True)
+    certificates = folder / "certificates.pem"  # one is loaded sooner than all of the world's
+    certificates.write_text(
+        certifi.contents().partition("-----END CERTIFICATE-----\n")[0] + "-----END CERTIFICATE-----\n"
+    )
     (model / "modules.json").write_text("[]")
     (model / "model.safetensors").write_bytes(b"nothing learned")
     return {
@@ -192,6 +197,7 @@ def _environment(server: ArxivServer, folder: Path) -> dict[str, str]:
         "BMP_MODEL": str(model),
         "BMP_QUEUE_THRESHOLD": str(THRESHOLD),
         "BMP_REVIEWER": "ada",
+        "SSL_CERT_FILE": str(certificates),
     }
 
 

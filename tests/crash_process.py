@@ -34,8 +34,10 @@ LOOK_SECONDS = 0.002
 ROOT = Path(__file__).parents[1]
 CALLS = ("pwrite64", "fdatasync", "fsync", "ftruncate", "unlink")
 _CALL = re.compile(r"^(?:\d+ +)?(\w+)\(", re.MULTILINE)
-_HEAVY = ("curation.cli.night", "curation.cli.telling", "curation.cli.wiring", "curation.cli.queue")
-_HEAVY += ("crawler.nightly", "crawler.sources.query", "crawler.sources.rss", "crawler.sources.identifiers")
+_HEAVY = (
+    *("curation.cli.night", "curation.cli.telling", "curation.cli.wiring", "curation.cli.queue"),
+    *("crawler.nightly", "crawler.sources.query", "crawler.sources.rss", "crawler.sources.identifiers"),
+)
 
 
 # A model that knows nothing

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from lxml import etree
 
 from crawler.sources.tex import decode_accents
+from crawler.sources.withdrawal import says_withdrawn as says_withdrawn  # the other sources take it from here
 from crawler.sources.xml import parse_strictly
 from db.errors import AnswerError
 from db.records import Malformed, Paper
@@ -244,28 +245,6 @@ def _required(raw: etree._Element, name: str) -> str:
 
 def _optional(raw: etree._Element, name: str) -> str | None:
     return clean_line(raw.findtext(f"{RAW}{name}") or "") or None
-
-
-_SAYS_WITHDRAWN = re.compile(
-    r"(?:\b(?:this|the)\s+(?:\w+\s+)?(?:paper|article|submission|manuscript|work|preprint|version)"
-    r"\s+(?:has been|have been|is|was|is being)\s+(?:(?!not\b|never\b)\w+\s+)?withdrawn\b"
-    r"|^\s*withdrawn\b|\bwithdrawn by (?:the )?authors?\b)"
-    r"(?!\s+from\s+(?!(?:the\s+)?arxiv\b))",  # from a journal or a conference is no withdrawal
-    re.IGNORECASE,
-)
-_OF_ANOTHER = re.compile(
-    r"\b(?:supersed(?:es|ing)|replac(?:es|ing)|(?:previous|earlier|former) version)\b", re.IGNORECASE
-)
-
-
-def says_withdrawn(comments: str | None, abstract: str) -> bool:
-    """Tell whether comments, or an abstract's opening, say so: the source type alone does not always."""
-    return any(_is_own(match) for text in (comments or "", abstract[:120]) for match in _SAYS_WITHDRAWN.finditer(text))
-
-
-def _is_own(match: re.Match[str]) -> bool:
-    """Tell whether the words are of this paper, and not of another that it takes the place of."""
-    return _OF_ANOTHER.search(match.string[: match.end()]) is None
 
 
 _AFFILIATION = re.compile(r"\s*\((?:[^()]|\([^()]*\))*\)")

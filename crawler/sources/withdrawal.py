@@ -1,4 +1,4 @@
-"""Tells from words whether a paper was withdrawn: the source type alone does not always say so, and the API has none."""
+"""Tells from words whether a paper was withdrawn: the source type does not always say so, and the API has none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ _STEMS = ("withdr", "retract", "removed by")  # without one of these nothing bel
 _NOUN = r"(?:paper|article|submission|manuscript|work|pre-?print|e-?print|reprint|draft|note|version)s?"
 # "the ICLR submission" is another one: an adjective is in lower case, or arXiv's name.
 _THIS = rf"\b(?:this|the|our)\s+(?:(?-i:[a-z]|arXiv\b)[\w-]*\s+)?{_NOUN}\b(?:\s*\([^()]*\)|\s*,[^,.;]*,)?"
-_IS = r"(?:(?:has|have|had|as)\s+been|is\s+being|is|was|are|were)\s+(?:(?!not\b|never\b)\w+\s+)?"
+_ADVERB = r"(?:(?!not\b|never\b)\w+\s+)?"
+_IS = rf"(?:(?:has|have|had|as)\s+{_ADVERB}been|is\s+being|is|was|are|were)\s+{_ADVERB}"
 _GONE = r"(?:withdrawn|retracted)\b"
 _BY_WHOM = r"(?:by\s+(?:(?:the|its|all|both)\s+)*(?:\w+\s+)?(?:authors?|submitters?)\b|by\s+(?:the\s+)?arxiv\b)"
 _BY_ARXIV = r"(?:removed|deleted)\s+by\s+(?:the\s+)?arxiv\b"
@@ -19,26 +20,28 @@ _NOT_FROM_ELSEWHERE = (
     rf"(?!(?:\s+{_BY_WHOM})?\s+from\s+"
     r"(?!(?:the\s+|this\s+)?(?:arxiv|archive|server|repository|public|circulation)\b))"
 )
-_BEGIN = r"(?:^|(?<=[.;]\s))\W*(?:arxiv\s+admin\s+\w+:\s*|v[2-9]\d*\s*[:,]\s*|note:\s*)?\W*"
+_BEGIN = r"(?:^|(?<=[.;]\s))\W{0,3}(?:arxiv\s+admin\s+\w+:\s|v[2-9]\d?\s?[:,]\s|note:\s)?\W{0,3}"
 _AND_THEN = (
-    r"(?=\W*$|\s*[^\w\s]|\s+(?:due|because|owing|by|for|from|as|since|pending|until|see|while|and|to|with|in\s+favou?r"
+    r"(?=\W?$|\s?[^\w\s]|\s+(?:due|because|owing|by|for|from|as|since|pending|until|see|while|and|to|with|in\s+favou?r"
     r"|at\s+the\s+request|on\s+(?:the\s+)?request|temporarily|permanently|upon|after|following)\b)"
 )
 _TAKES_BACK = (
-    r"(?:(?:i|we|(?:the\s+|all\s+)?(?:\w+\s+)?authors?)\s+(?:\w+\s+){0,5}?"
+    r"(?:\b(?:i|we|(?:the\s+|all\s+)?(?:\w+\s+)?authors?)\s+"
+    r"(?:(?:am|are|is|have|has|had|would|must|want|wants|wish|wishes|like|decided|chosen|to|hereby|now|therefore)\s+){0,5}"
     r"(?:withdraw|withdrew|withdrawn|withdrawing|withdraws|retract|retracted|retracting)"
     rf"|{_BEGIN}(?:withdrew|withdrawing|retracting))\s+{_THIS}"
 )
 _COMMENT = re.compile(
-    rf"(?:{_THIS}\s+{_IS}{_GONE}|{_THIS}\s+{_GONE}|{_BEGIN}(?:{_NOUN}|it)\s+(?:{_IS})?{_GONE}"
+    rf"(?:{_THIS}\s+{_IS}{_GONE}|{_THIS}\s+{_GONE}|{_BEGIN}(?:(?:{_NOUN}|it)\s+)?{_IS}{_GONE}"
+    rf"|{_BEGIN}{_NOUN}\s+{_GONE}"
     rf"|{_BEGIN}(?:(?:temporarily|hereby|now)\s+)?{_GONE}{_AND_THEN}|{_GONE}\s+{_BY_WHOM}|{_BY_ARXIV}"
     rf"|{_TAKES_BACK}){_NOT_FROM_ELSEWHERE}",
     re.IGNORECASE,
 )
 _OPENING = re.compile(
-    rf"(?:(?:^\W*|(?=\bthis\b)|(?=\barxiv\b)|(?<=note:\s)){_THIS}\s+(?:{_IS}(?:{_GONE}|{_BY_ARXIV})|{_GONE})"
-    rf"|^\W*(?:{_NOUN}\s+(?:{_IS})?)?{_GONE}{_AND_THEN}"
-    rf"|^\W*{_TAKES_BACK}){_NOT_FROM_ELSEWHERE}",
+    rf"(?:(?:^\W{{0,3}}|(?=\bthis\b)|(?=\barxiv\b)|(?<=note:\s)){_THIS}\s+(?:{_IS}(?:{_GONE}|{_BY_ARXIV})|{_GONE})"
+    rf"|^\W{{0,3}}(?:paper\s+(?:{_IS})?)?{_GONE}(?:\s+{_BY_WHOM}|(?!\s+by\b){_AND_THEN})"
+    rf"|^\W{{0,3}}{_TAKES_BACK}){_NOT_FROM_ELSEWHERE}",
     re.IGNORECASE,
 )
 

@@ -203,9 +203,11 @@ def exit_code(outcome: Outcome) -> int:
 def tell_outcome(run: dict[str, Any]) -> None:
     """Say in a line or two what a run did."""
     took = f"{run['seconds']['total']:.1f} s"
+    fetched = f" {run['fetched']} more fetched by id," if run["fetched"] else ""
     say(
-        f"Run {run['run_id']} {run['status']} in {took}: {run['received']} records received, {run['new']} new papers,"
-        f" {run['changed']} changed, {run['withdrawn']} withdrawn; {run['queued']} candidates queued."
+        f"Run {run['run_id']} {run['status']} in {took}: {run['received']} records received,{fetched}"
+        f" {run['new']} new papers, {run['changed']} changed, {run['withdrawn']} withdrawn;"
+        f" {run['queued']} candidates queued."
     )
     if run["error"]:
         say(f"Error: {run['error']}")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+import re
+import time
 from datetime import UTC, date, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +18,7 @@ from loopback.records import render_document, render_record
 
 from crawler.sources.oai_parse import OaiPage, parse_list, parse_version_date, says_withdrawn, split_authors
 from db.errors import AnswerError
+from db.text import clean_line
 
 NOW = datetime(2026, 11, 24, 3, 30, tzinfo=UTC)
 DAY = date(2026, 11, 23)
@@ -329,7 +334,38 @@ def test_a_line_of_authors_is_split_into_names(text: str, names: tuple[str, ...]
         ("The manuscript was temporarily withdrawn", ""),
         ("This submission has been withdrawn by arXiv administrators", ""),
         ("This article has been withdrawn from arXiv", ""),
+        ("WITHDRAWN.", ""),
+        ("[withdrawn]", ""),
+        ("paper withdrawn", ""),
+        ("Paper withdrawn: the bound of Section 4 fails", ""),
+        ("has been withdrawn from arXiv", ""),
+        ("This paper as been withdrawn", ""),
+        ("This note has now been withdrawn, for its main claim is false", ""),
+        ("It is withdrawn because of a gap in the second proof", ""),
+        ("17 pages, 2 tables. Withdrawn due to a bug in the evaluation", ""),
+        ("Withdrawn; a new text is arXiv:2301.00001", ""),
+        ("v3: withdrawn, replaced by arXiv:2301.00001", ""),
+        ("Withdrawn by the corresponding author", ""),
+        ("This e-print has been withdrawn at the request of the publisher", ""),
+        ("Supersedes arXiv:2301.00001; this paper has been withdrawn", ""),
+        ("The earlier version had a gap; this paper has been withdrawn entirely", ""),
+        ("retracted by the authors", ""),
+        ("This preprint was retracted", ""),
+        ("Retracted. A new analysis will follow", ""),
+        ("The authors withdrew this submission", ""),
+        ("Withdrew the paper until the data are checked", ""),
+        ("We have decided to withdraw this manuscript", ""),
+        ("The first author has withdrawn this paper", ""),
+        ("This submission has been removed by arXiv administrators", ""),
+        ("arXiv admin note: This version has been removed by arXiv administrators for its licence", ""),
+        ("arXiv admin note: this paper has been withdrawn by arXiv, whose authors are in doubt", ""),
         (None, "This paper has been withdrawn by the author due to a crucial sign error in equation 1."),
+        (None, "Withdrawn."),
+        (None, "[This paper has been withdrawn]"),
+        (None, "Paper withdrawn by the author. We measure x."),
+        (None, "I would like to withdraw this article, since its second figure shows something else."),
+        (None, "Due to an error in Section 3 this paper has been withdrawn."),
+        (None, "arXiv admin note: this submission has been removed by arXiv administrators. We show x."),
     ],
 )
 def test_a_withdrawal_is_known_by_its_words(comments: str | None, abstract: str) -> None:
@@ -346,13 +382,68 @@ def test_a_withdrawal_is_known_by_its_words(comments: str | None, abstract: str)
         ("This paper was withdrawn from ICML 2026 and is under review at NeurIPS", ""),
         ("Withdrawn from ICLR", ""),
         ("This paper is not withdrawn", ""),
+        ("This paper was withdrawn by the authors from ICML 2026", ""),
+        ("We withdrew this paper from a workshop", ""),
+        ("withdrawn from the conference", ""),
+        ("Withdrawn submission to ICLR 2026", ""),
+        ("The ICLR submission was withdrawn", ""),
+        ("The conference submission was withdrawn", ""),
+        ("This paper was never withdrawn", ""),
+        ("Supersedes the withdrawn paper", ""),
+        ("Comment on arXiv:2301.00001 (withdrawn)", ""),
+        ("An erratum to arXiv:2301.00001 withdrawn by the authors", ""),
+        ("Builds on arXiv:2301.00001, which has been withdrawn", ""),
+        ("Earlier version withdrawn. This one mends Theorem 3", ""),
+        ("The earlier version of this paper was withdrawn", ""),
+        ("v1 was withdrawn due to a bug; v2 corrects it", ""),
+        ("v2: Lemma 4 was false and has been removed", ""),
+        ("We study withdrawal", ""),
+        ("A data set of retracted papers", ""),
         (None, "Users whose consent was withdrawn must be forgotten by a model."),
+        (None, "Retracted papers are cited for years."),
+        (None, "Retracted by journals, some papers live on."),
+        (None, "Papers withdrawn by their authors are a natural experiment."),
+        (None, "We ask when authors withdraw the paper that they wrote."),
+        (None, "We consider whether an article was retracted."),
+        (None, "The robot's arm is retracted by the controller."),
         (None, "We study x. " * 20 + "This paper has been withdrawn by the author."),
         (None, ""),
     ],
 )
 def test_words_about_another_paper_or_another_place_are_no_withdrawal(comments: str | None, abstract: str) -> None:
     assert not says_withdrawn(comments, abstract)
+
+
+def test_a_long_text_is_judged_in_no_time() -> None:
+    began = time.perf_counter()
+    for text in ("this paper, " * 9000, "- " * 50_000, "a b; " * 20_000, "we " * 30_000, "which is " * 9000):
+        says_withdrawn(f"{text}withdrawn", "")
+    assert time.perf_counter() - began < 10
+
+
+def test_of_all_real_abstracts_one_is_a_notice(shared: Path) -> None:
+    lines = [line for path in _snapshots(shared) for line in gzip.decompress(path.read_bytes()).splitlines()]
+    assert len(lines) > 80_000
+    told = [json.loads(line) for line in lines if re.search(b"(?i:withdr|retract|removed by)", line)]
+    papers = {record["id"]: clean_line(record["abstract"]) for record in told}
+    spoken = {name for name, abstract in papers.items() if re.search("(?i:withdr[ae]w|retract)", abstract)}
+    assert len(spoken) == 40
+    assert {name for name, abstract in papers.items() if says_withdrawn(None, abstract)} == {"2204.03471"}
+
+
+def _snapshots(shared: Path) -> list[Path]:
+    paths = sorted((shared / "data").rglob("*.jsonl.gz"))
+    return paths or pytest.skip("the snapshots of arXiv's metadata are not here")
+
+
+def test_of_all_recorded_comments_the_seven_notices_are_found(recorded: Path) -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in sorted((recorded / "oai").glob("*.xml")))
+    found = re.findall(r"<comments>(.*?)</comments>|<dc:description>Comment: ?(.*?)</dc:description>", text, re.DOTALL)
+    comments = {clean_line(one or other) for one, other in found}
+    assert len(comments) > 500
+    notices = {comment for comment in comments if says_withdrawn(comment, "")}
+    assert notices == {comment for comment in comments if re.search("withdraw|retract", comment, re.IGNORECASE)}
+    assert len(notices) == 7
 
 
 def test_a_withdrawal_is_known_by_the_source_type_of_the_newest_version_only() -> None:
