@@ -250,17 +250,17 @@ def embed_missing(store: Store, embedder: Embedder, *, run_id: int, stop: Stop, 
     """
     with store.transaction():
         model_id = save_model(store, embedder.identity)
-    total, done = count_revisions_without_vector(store, model_id), 0
+    total, done, last = count_revisions_without_vector(store, model_id), 0, 0
     if total:
         with stop.breakable():
             embedder.prepare()
-    while rows := list_revisions_without_vector(store, model_id, limit=CHUNK):
+    while rows := list_revisions_without_vector(store, model_id, after=last, limit=CHUNK):
         stop.check()
         hashes, vectors = _encode_until_stopped(embedder, rows, stop)
         with store.transaction():
             save_vectors(store, model_id, hashes, vectors)
             add_to_run(store, run_id, embedded=len(hashes))
-        done += len(hashes)
+        done, last = done + len(hashes), rows[-1]["revision_id"]
         progress("embed", done, total)
 
 

@@ -38,14 +38,14 @@ def match_missing(
         model_id = save_model(store, embedder.identity)
         ranking_id = save_ranking(store, ranker.version, model_id, catalogue_version(phenomena), threshold)
         set_run(store, run_id, ranker_version=ranker.version)
-    total, done = count_unmatched(store, ranking_id, model_id), 0
-    while rows := list_unmatched(store, ranking_id, model_id, limit=CHUNK):
+    total, done, last = count_unmatched(store, ranking_id, model_id), 0, 0
+    while rows := list_unmatched(store, ranking_id, model_id, after=last, limit=CHUNK):
         stop.check()
         matches = _match(store, embedder, rows, model_id, ranker, claims, claim_vectors, threshold)
         with store.transaction():
             save_matches(store, ranking_id, [row["revision_id"] for row in rows], matches, run_id=run_id)
             add_to_run(store, run_id, matched=len(rows))
-        done += len(rows)
+        done, last = done + len(rows), rows[-1]["revision_id"]
         progress("match", done, total)
     with store.transaction():
         add_to_run(store, run_id, queued=queue_matches(store, ranking_id, run_id=run_id, now=now))

@@ -7,29 +7,16 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from db.decisions import EFFECTIVE_DECISIONS
+from db.decisions import EFFECTIVE_DECISIONS, STANDING_ACCEPTANCES
 from db.records import Stance, Status
 from db.store import Row, Store
 from db.text import clean_line, clean_paragraphs, parse_arxiv_id
-
-# The acceptance that each accepted or re-opened candidate rests on. For a re-opened one it is the newest acceptance
-# before the re-opening that was not undone: what was decided stays on record until somebody decides anew.
-_ACCEPTED = f"""
-    SELECT d.candidate_id, d.kind, d.note AS reason, d.decided_at AS changed_at,
-        CASE d.kind WHEN 'accept' THEN d.decision_id ELSE (
-            SELECT max(a.decision_id) FROM decisions a
-            WHERE a.candidate_id = d.candidate_id AND a.kind = 'accept' AND a.decision_id < d.decision_id
-                AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = a.decision_id)
-        ) END AS acceptance_id
-    FROM ({EFFECTIVE_DECISIONS}) e JOIN decisions d USING (decision_id)
-    WHERE d.kind IN ('accept', 'reopen')
-"""
 
 _EVIDENCE = f"""
     SELECT c.phenomenon_code, c.arxiv_id, r.version, r.title, p.authors, p.categories, p.doi, p.published_at,
         p.withdrawn, a.stance, a.sentence, a.note, a.reviewer, a.decided_at, round(a.score, 6) AS score,
         a.ranker_version, s.kind, s.reason, s.changed_at
-    FROM ({_ACCEPTED}) s
+    FROM ({STANDING_ACCEPTANCES}) s
     JOIN decisions a ON a.decision_id = s.acceptance_id
     JOIN candidates c ON c.candidate_id = s.candidate_id
     JOIN papers p ON p.arxiv_id = c.arxiv_id

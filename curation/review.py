@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 
+from curation.reopening import find_difference
 from db.candidates import (
     WAITING,
     add_candidate,
@@ -64,7 +65,7 @@ class Review:
         return list_candidates(self._store, today=self._today(), phenomenon=phenomenon, statuses=statuses, limit=limit)
 
     def show(self, candidate_id: int) -> Row:
-        """Return one candidate with abstract, authors, claim, reasons and history.
+        """Return one candidate with abstract, authors, claim, reasons, history and, if re-opened, what changed.
 
         Raises:
             DecisionError: there is none of that id.
@@ -74,6 +75,7 @@ class Review:
             raise DecisionError(f"there is no candidate {candidate_id}", "`bmp queue list` shows the ids")
         row["reasons"] = _reasons(row)
         row["criteria"] = asdict(find_phenomenon(self._store, row["phenomenon"]).criteria)
+        row["difference"] = find_difference(self._store, candidate_id)
         row["history"] = [_event(event) for event in list_decisions(self._store, candidate_id)]
         return row
 

@@ -22,6 +22,19 @@ EFFECTIVE_DECISIONS = """
     GROUP BY candidate_id
 """
 
+# The acceptance that each accepted or re-opened candidate rests on. For a re-opened one it is the newest acceptance
+# before the re-opening that was not undone: what was decided stays on record until somebody decides anew.
+STANDING_ACCEPTANCES = f"""
+    SELECT d.candidate_id, d.kind, d.note AS reason, d.decided_at AS changed_at,
+        CASE d.kind WHEN 'accept' THEN d.decision_id ELSE (
+            SELECT max(a.decision_id) FROM decisions a
+            WHERE a.candidate_id = d.candidate_id AND a.kind = 'accept' AND a.decision_id < d.decision_id
+                AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = a.decision_id)
+        ) END AS acceptance_id
+    FROM ({EFFECTIVE_DECISIONS}) e JOIN decisions d USING (decision_id)
+    WHERE d.kind IN ('accept', 'reopen')
+"""
+
 # The state that the decision in force (joined as `d`) implies on the day `:today`.
 STATUS = """
     CASE d.kind WHEN 'accept' THEN 'accepted' WHEN 'reject' THEN 'rejected' WHEN 'maybe' THEN 'maybe'
@@ -140,6 +153,23 @@ def find_effective(store: Store, candidate_id: int) -> Row | None:
     """Return the decision in force on a candidate, or None."""
     return store.row(
         f"SELECT d.* FROM ({EFFECTIVE_DECISIONS}) e JOIN decisions d USING (decision_id) WHERE d.candidate_id = ?",
+        (candidate_id,),
+    )
+
+
+def find_reopening(store: Store, candidate_id: int) -> Row | None:
+    """Return what a re-opened candidate was accepted on and what stands now, or None if it is not re-opened.
+
+    The row has `reason`, `withdrawn`, and of both revisions `version`, `title` and `abstract`, with `old_` or `new_`
+    before the name.
+    """
+    return store.row(
+        "SELECT s.reason, p.withdrawn, o.version AS old_version, o.title AS old_title, o.abstract AS old_abstract,"
+        " n.version AS new_version, n.title AS new_title, n.abstract AS new_abstract"
+        f" FROM ({STANDING_ACCEPTANCES}) s JOIN decisions a ON a.decision_id = s.acceptance_id"
+        " JOIN revisions o ON o.revision_id = a.revision_id JOIN candidates c ON c.candidate_id = s.candidate_id"
+        " JOIN papers p ON p.arxiv_id = c.arxiv_id JOIN revisions n ON n.revision_id = p.revision_id"
+        " WHERE s.candidate_id = ? AND s.kind = 'reopen'",
         (candidate_id,),
     )
 

@@ -36,18 +36,21 @@ def save_ranking(store: Store, ranker_version: str, model_id: int, catalogue_ver
     return int(known) if known is not None else store.insert("rankings", values)
 
 
-def list_unmatched(store: Store, ranking_id: int, model_id: int, *, limit: int) -> list[Row]:
+def list_unmatched(store: Store, ranking_id: int, model_id: int, *, after: int, limit: int) -> list[Row]:
     """Return current revisions that have a vector but were not matched by this ranking, oldest first.
 
     Withdrawn papers are left out: they are no evidence.
+
+    Args:
+        after: only revisions beyond this id, so that a long list is read once and not from its start each time.
     """
     return store.rows(
-        "SELECT r.revision_id, r.arxiv_id, r.title, r.abstract, r.text_hash FROM papers p"
-        " JOIN revisions r USING (revision_id)"
+        "SELECT r.revision_id, r.title, r.abstract, r.text_hash FROM revisions r"
+        " CROSS JOIN papers p ON p.arxiv_id = r.arxiv_id AND p.revision_id = r.revision_id"
         " JOIN vectors v ON v.text_hash = r.text_hash AND v.model_id = ?"
         " LEFT JOIN matched_revisions d ON d.revision_id = r.revision_id AND d.ranking_id = ?"
-        " WHERE d.revision_id IS NULL AND NOT p.withdrawn ORDER BY r.revision_id LIMIT ?",
-        (model_id, ranking_id, limit),
+        " WHERE d.revision_id IS NULL AND NOT p.withdrawn AND r.revision_id > ? ORDER BY r.revision_id LIMIT ?",
+        (model_id, ranking_id, after, limit),
     )
 
 

@@ -168,13 +168,18 @@ def find_known_ids(store: Store, arxiv_ids: Iterable[str]) -> set[str]:
     }
 
 
-def list_revisions_without_vector(store: Store, model_id: int, *, limit: int) -> list[Row]:
-    """Return current revisions (`text_hash`, `title`, `abstract`) that the model has not embedded, one a text."""
+def list_revisions_without_vector(store: Store, model_id: int, *, after: int, limit: int) -> list[Row]:
+    """Return current revisions that the model has not embedded, oldest first; the same text may come twice.
+
+    Args:
+        after: only revisions beyond this id, so that a long list is read once and not from its start each time.
+    """
     return store.rows(
-        "SELECT r.text_hash, r.title, r.abstract FROM papers p JOIN revisions r USING (revision_id)"
+        "SELECT r.revision_id, r.text_hash, r.title, r.abstract FROM revisions r"
+        " CROSS JOIN papers p ON p.arxiv_id = r.arxiv_id AND p.revision_id = r.revision_id"
         " LEFT JOIN vectors v ON v.text_hash = r.text_hash AND v.model_id = ?"
-        " WHERE v.text_hash IS NULL GROUP BY r.text_hash ORDER BY min(r.revision_id) LIMIT ?",
-        (model_id, limit),
+        " WHERE v.text_hash IS NULL AND r.revision_id > ? ORDER BY r.revision_id LIMIT ?",
+        (model_id, after, limit),
     )
 
 

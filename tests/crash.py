@@ -16,11 +16,14 @@ from unittest.mock import patch
 import certifi
 from bmp import Result
 from crash_process import Ended, Mother, Running, Strace, mother, without_libraries
+from fakes import HashEmbedder, oai_source, run_night
 from final_state import Row, final_state, find_faults, read
 from loopback.papers import MadePaper, make_papers
 from loopback.server import ArxivServer
 
+from crawler.embed import SentenceTransformerEmbedder, find_model
 from curation.cli import main
+from db.store import open_store
 
 PAGE_SIZE = 12
 WANTED = ("cs.LG", "stat.ML")
@@ -154,13 +157,25 @@ def crash_world(folder: Path, *, new: int = 15) -> Iterator[World]:
         prepared = folder / "prepared.db"
         bmp = _Caller({**environment, "BMP_DB": str(prepared)})
         bmp("init", "--catalogue", _write_catalogue(folder))
-        bmp(*NIGHT)
+        _run_first_night(server, prepared, environment["BMP_MODEL"])
         accepted = _decide(bmp, prepared)
         _let_time_pass(server, today, accepted, new)
         decisions = read(prepared, "SELECT * FROM decisions ORDER BY decision_id")
         undisturbed = Path(shutil.copy(prepared, folder / "undisturbed.db"))
         _Caller({**environment, "BMP_DB": str(undisturbed)})(*NIGHT)
         yield World(server, forked_from, prepared, environment, decisions, final_state(undisturbed))
+
+
+def _run_first_night(server: ArxivServer, prepared: Path, model: str) -> None:
+    """Run the night of the server's day, with the clock of that day and the model of the command line."""
+    with without_libraries():
+        embedder = HashEmbedder(identity=SentenceTransformerEmbedder(find_model(model, {})).identity)
+    source = oai_source(server.oai_url, clock=lambda: server.now)
+    with open_store(prepared) as store:
+        outcome = run_night(
+            store, source, embedder=embedder, clock=lambda: server.now, categories=WANTED, threshold=THRESHOLD
+        )
+    assert outcome.run["status"] == "complete", outcome.run["error"]
 
 
 _LINES = ("cs.LG", "cs.CL stat.ML", "stat.ML", "cs.AI cs.CL", "stat.ML cs.LG", "cs.CV")

@@ -19,6 +19,7 @@ from db.text import clean_line
 from db.times import Clock
 
 OVERLAP = timedelta(days=3)  # the server pages by offset: what moved while a list was read comes again
+CLOCKS_MAY_DIFFER = timedelta(days=1)  # an answer out of a cache is some hours old, and midnight may lie between
 MAX_PAGES = 5_000  # arXiv's whole list has about 1,200 pages
 MAX_RESTARTS = 3
 
@@ -70,12 +71,23 @@ class OaiSource:
         for _ in range(MAX_RESTARTS + 1):
             try:
                 yield from self._read_list(part, reading)
+                self._check_clocks(part, reading)
                 return
             except TokenRefused:
                 reading.restart()
             except AskedForTheFuture:
                 continue
         raise SourceError(f"the endpoint refused {MAX_RESTARTS + 1} lists of set {part}")
+
+    def _check_clocks(self, part: str, reading: _Reading) -> None:
+        """Refuse to call a list whole that was made days ago by our clock: it says nothing of the days since."""
+        today = self._clock().date()
+        if reading.answered_on is not None and today - reading.answered_on > CLOCKS_MAY_DIFFER:
+            raise SourceError(
+                f"the list of set {part} is of {reading.answered_on} by the endpoint's clock, and this machine's stands"
+                f" at {today}: what came since is not in it",
+                "compare the clocks; the next run asks again",
+            )
 
     def _read_list(self, part: str, reading: _Reading) -> Iterator[Page]:
         params = {"verb": "ListRecords", "metadataPrefix": "arXivRaw", "set": part, "from": reading.resume_from}
@@ -165,6 +177,7 @@ class _Reading:
         self.resume_from = start
         self.stands_still = False
         self.asked_again = False
+        self.answered_on: date | None = None
         self._received = 0
         self._seen: set[str] = set()
         self._last_day = start
@@ -182,6 +195,7 @@ class _Reading:
         identifiers = {paper.arxiv_id for paper in answer.papers} | answer.other_identifiers
         self.stands_still = bool(answer.token) and identifiers <= self._seen
         self._seen |= identifiers
+        self.answered_on = self.answered_on or answer.response_day
         self._received += answer.received
         self._server_day = self._server_day or self._present(answer.response_day, today).isoformat()
         page_first_day = min(answer.days, default=self.resume_from)

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from lxml import etree
 
 from crawler.sources.tex import decode_accents
-from crawler.sources.withdrawal import says_withdrawn as says_withdrawn  # the other sources take it from here
+from crawler.sources.withdrawal import says_withdrawn
 from crawler.sources.xml import parse_strictly
 from db.errors import AnswerError
 from db.records import Malformed, Paper

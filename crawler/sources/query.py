@@ -18,9 +18,9 @@ import arxiv
 from lxml import etree
 
 from crawler.sources.oai import Getter
-from crawler.sources.oai_parse import says_withdrawn
 from crawler.sources.source import Page
 from crawler.sources.tex import decode_accents
+from crawler.sources.withdrawal import says_withdrawn
 from crawler.sources.xml import parse_strictly
 from db.errors import AnswerError, SourceError
 from db.records import Paper

@@ -16,9 +16,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from crawler.sources.oai_parse import parse_version_date, parse_version_number, says_withdrawn, split_authors
+from crawler.sources.oai_parse import parse_version_date, parse_version_number, split_authors
 from crawler.sources.source import Page
 from crawler.sources.tex import decode_accents
+from crawler.sources.withdrawal import says_withdrawn
 from db.errors import AnswerError, SourceError, UsageError
 from db.records import Malformed, Paper
 from db.text import clean_line, parse_arxiv_id

@@ -57,7 +57,7 @@ def _line(row: dict[str, Any]) -> tuple[Any, ...]:
 @json_option
 @pass_app
 def show(app: AppContext, candidate_id: int, as_json: bool) -> None:
-    """Show one candidate: abstract, claim, reasons and history."""
+    """Show one candidate: abstract, claim, reasons, history, and what changed since a re-opened one was accepted."""
     with app.open_store() as store:
         row = app.review(store).show(candidate_id)
     if as_json:
@@ -73,6 +73,8 @@ def _write_candidate(row: dict[str, Any]) -> None:
     if row["withdrawn"]:
         click.echo("This paper is WITHDRAWN.")
     click.echo(f"\n{row['abstract']}\n\n{row['phenomenon']}  {row['phenomenon_title']}\n{row['claim']}")
+    if row["difference"]:
+        _write_difference(row)
     if row["sentence"]:
         click.echo(f"\nSentence: {row['sentence']}")
     click.echo(f"Reasons: {'; '.join(row['reasons'])}")
@@ -80,6 +82,15 @@ def _write_candidate(row: dict[str, Any]) -> None:
     for event in row["history"]:
         details = [event[name] for name in ("stance", "until", "note") if event[name]]
         click.echo(f"  {event['decided_at']} {event['reviewer']}: {event['kind']} {'; '.join(details)}".rstrip())
+
+
+def _write_difference(row: dict[str, Any]) -> None:
+    from curation.difference import mark
+    from curation.reopening import changed_parts, say_difference
+
+    click.echo(f"\nRe-opened: {row['difference']['reason']}\n{say_difference(row)}")
+    for part, pieces in changed_parts(row["difference"]).items():
+        click.echo(f"{part.capitalize()}: {' '.join(mark(piece.op, piece.text) for piece in pieces)}")
 
 
 @queue.command()

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
+from curation.difference import Op, Piece, mark, shorten
+from curation.reopening import changed_parts, say_difference
 from db.store import Row
 from db.text import clean_line
 
@@ -20,9 +22,11 @@ MUTED = "$muted"
 FLAG = "bold $warning"
 KEY = "bold $accent"
 KEYWORD = "underline"
+CHANGED = {Op.SAME: "", Op.REMOVED: "strike", Op.ADDED: "bold underline"}
 
 SHOWN_AUTHORS = 4
 CODE_WIDTH = 8
+WORDS_ABOUT_A_CHANGE = 6
 
 Part = tuple[str, str]
 
@@ -74,14 +78,31 @@ def paper_head(row: Row) -> Content:
 
 
 def paper_body(row: Row, keywords: Sequence[str] = ()) -> Content:
-    """Return the abstract with the evidence sentence lit and the keywords underlined, then what else is known."""
+    """Return the abstract with the evidence sentence lit and the keywords underlined, then what else is known.
+
+    Before it stands, for a re-opened paper, why it is here again and what changed.
+    """
     abstract = underline(lit_abstract(row), keywords)
     if not abstract.plain:
         abstract = Content.styled("(no abstract)", MUTED)
     if row["sentence"] and row["sentence_start"] is None:
         lead = _join([("In an earlier revision: ", MUTED), (plain(row["sentence"]), EVIDENCE), ("\n\n", "")])
         abstract = lead.append(abstract)
+    if row["difference"]:
+        abstract = _join([*_difference(row), ("\n\n", "")]).append(abstract)
     return abstract.append(_join(_paper_tail(row)))
+
+
+def _difference(row: Row) -> list[Part]:
+    """Return why a paper is re-opened, and its changes between wdiff's signs, which need no colour."""
+    parts = [(f"Re-opened: {plain(row['difference']['reason'])}", FLAG), (f"\n{plain(say_difference(row))}", "")]
+    for name, pieces in changed_parts(row["difference"]).items():
+        parts += [(f"\n{name.capitalize()}:", MUTED), *_marked(shorten(pieces, words=WORDS_ABOUT_A_CHANGE))]
+    return parts
+
+
+def _marked(pieces: Sequence[Piece]) -> list[Part]:
+    return [part for piece in pieces for part in ((" ", ""), (mark(piece.op, plain(piece.text)), CHANGED[piece.op]))]
 
 
 def _paper_tail(row: Row) -> list[Part]:

@@ -272,7 +272,8 @@ class ReviewScreen(Screen[None]):
         if row is None:
             return
         self.query_one("#head", Static).update(present.paper_head(row))
-        self.query_one("#abstract", TextPane).show(present.paper_body(row, self._keywords.get(row["phenomenon"], ())))
+        body = present.paper_body(row, self._keywords.get(row["phenomenon"], ()))
+        self.query_one("#abstract", TextPane).show(body, from_start=row["difference"] is not None)
         self.query_one("#claim", TextPane).show(present.claim_side(row, note=self._desk.note))
 
     def _clear_paper(self) -> None:

@@ -94,19 +94,20 @@ class QueueList(ScrollView, can_focus=True, inherit_bindings=False):
 
 
 class TextPane(VerticalScroll):
-    """A text that may be longer than its room. It opens where its evidence can be seen."""
+    """A text that may be longer than its room. It opens where its evidence can be seen, or at its start."""
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
         self._content = Content("")
+        self._from_start = False
 
     def compose(self) -> ComposeResult:
         """Hold one text."""
         yield Static(markup=False)
 
-    def show(self, content: Content) -> None:
-        """Show a text from where its evidence can be seen; from its start if it has none."""
-        self._content = content
+    def show(self, content: Content, *, from_start: bool = False) -> None:
+        """Show a text from where its evidence can be seen; from its start if it has none, or if that matters more."""
+        self._content, self._from_start = content, from_start
         self.query_one(Static).update(content)
         self.call_after_refresh(self._reveal)
 
@@ -121,7 +122,7 @@ class TextPane(VerticalScroll):
             for number, line in enumerate(self._content.wrap(max(1, width)))
             if any(span.style == present.EVIDENCE for span in line.spans)
         ]
-        hidden = bool(lit) and lit[-1] >= height
+        hidden = bool(lit) and lit[-1] >= height and not self._from_start
         self.scroll_to(y=max(0, lit[0] - 1) if hidden else 0, animate=False)
 
 

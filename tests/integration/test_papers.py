@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 from conftest import NOW
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from curation.review import Decision, Review
@@ -120,8 +120,15 @@ STATES = {"accept": "accepted", "reject": "rejected", "maybe": "maybe", "undo": 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from(sorted(STATES)), max_size=14))
+@example(["accept", "maybe", "revise", "undo"])
+@example(["accept", "revise", "accept", "undo"])
+@example(["accept", "revise", "accept", "revise", "maybe", "undo", "accept", "undo", "undo"])
 def test_any_sequence_of_events_leaves_the_state_that_the_log_implies(events: list[str]) -> None:
-    """A stack of states is the model: a decision pushes, an undo pops, a revision re-opens what is accepted."""
+    """A stack of states is the model: a decision pushes, an undo pops, a revision re-opens what is accepted.
+
+    Each state stands beside the version that it was decided on: an acceptance of an earlier one, which an undo brings
+    back, is re-opened at once.
+    """
     import tempfile
     from pathlib import Path
 
@@ -129,16 +136,14 @@ def test_any_sequence_of_events_leaves_the_state_that_the_log_implies(events: li
         run_id, review = _begin(store), _review(store)
         _save(store, run_id, PAPER)
         identifier = review.decide_paper(PAPER.arxiv_id, "W2.2", Decision(Verdict.MAYBE))["id"]
-        stack, version = ["maybe"], 1
+        stack, version = [("maybe", 1)], 1
         for event in events:
             logged = len(review.show(identifier)["history"])
             if event == "revise":
                 version += 1
                 _save(store, run_id, replace(PAPER, version=version, abstract=f"Text {version}."))
-                if stack and stack[-1] == "accepted":
-                    stack.append("reopened")
             elif event == "undo":
-                if stack and stack[-1] != "reopened":
+                if stack and stack[-1][0] != "reopened":
                     review.undo(identifier)
                     stack.pop()
                 else:
@@ -147,7 +152,13 @@ def test_any_sequence_of_events_leaves_the_state_that_the_log_implies(events: li
             else:
                 stance = Stance.SUPPORTS if event == "accept" else None
                 review.decide(identifier, Decision(Verdict(event), stance))
-                stack.append(STATES[event])
+                stack.append((STATES[event], version))
+            if stack and stack[-1][0] == "accepted" and stack[-1][1] < version:
+                stack.append(("reopened", version))
             row = review.show(identifier)
-            assert row["status"] == (stack[-1] if stack else "pending")
+            assert row["status"] == (stack[-1][0] if stack else "pending")
+            assert (row["difference"] is not None) == (row["status"] == "reopened")
+            if row["difference"]:
+                accepted = next(decided for state, decided in reversed(stack) if state == "accepted")
+                assert (row["difference"]["from_version"], row["difference"]["to_version"]) == (accepted, version)
             assert len(row["history"]) >= logged

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def fill(store: Store, papers: Sequence[Paper], catalogue: Sequence[Phenomenon],
         run_id = start_run(
             store, kind="nightly", source="oai", categories=("cs.LG",), started_at=now, program_version="0"
         )
-        save_papers(store, papers, run_id=run_id, now=now)
+        save_papers(store, [replace(paper, withdrawn=False) for paper in papers], run_id=run_id, now=now)
         model_id = save_model(store, ModelIdentity("all-MiniLM-L6-v2", "1", "", 256, 384))
         ranking_id = save_ranking(store, "1", model_id, "catalogue", 0.3)
         revisions = {row["arxiv_id"]: row for row in store.rows("SELECT * FROM revisions ORDER BY revision_id")}
@@ -77,6 +77,7 @@ def fill(store: Store, papers: Sequence[Paper], catalogue: Sequence[Phenomenon],
         ]
         save_matches(store, ranking_id, [match.revision_id for match in matches], matches, run_id=run_id)
         queue_matches(store, ranking_id, run_id=run_id, now=now)
+        save_papers(store, papers, run_id=run_id, now=now)  # a withdrawn paper was queued before its withdrawal
 
 
 def sample_papers() -> list[Paper]:

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from rich.segment import Segment
 from textual import events
-from tui.sample_queue import HITS, Hit, fill, review_of, sample_papers
+from tui.sample_queue import HITS, NOW, Hit, fill, review_of, sample_papers
 
 from curation.review import Decision
 from curation.tui.app import ReviewApp
+from db.decisions import reopen_accepted
 from db.errors import DecisionError
-from db.records import Aspect, Criteria, Phenomenon, Verdict
+from db.records import Aspect, Criteria, Phenomenon, Stance, Verdict
+from db.times import to_text
 
 MARKUP = (
     "Attention [/] is all",
@@ -113,6 +115,33 @@ async def test_hostile_text_stays_text_on_every_paper(hostile_place: Any, size: 
         for _ in HOSTILE:
             await pilot.pause()
             assert_harmless(app)
+            await pilot.press("j")
+        assert app.desk.index == len(HOSTILE) - 1 and app.is_running
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
+async def test_hostile_text_stays_text_in_what_changed(hostile_place: Any, look: Look, size: tuple[int, int]) -> None:
+    store, review = hostile_place.store, review_of(hostile_place.store)
+    for candidate, text in zip(review.waiting(), reversed(HOSTILE), strict=True):
+        review.decide(candidate["id"], Decision(Verdict.ACCEPT, stance=Stance.SUPPORTS))
+        with store.transaction():
+            store.connection.execute(
+                "INSERT INTO revisions (arxiv_id, version, title, abstract, text_hash, submitted_at, run_id)"
+                " SELECT arxiv_id, 9, ?, ?, ?, submitted_at, run_id FROM revisions WHERE arxiv_id = ?",
+                (text, f"Now {text} {text}", "0" * 64, candidate["arxiv_id"]),
+            )
+            store.connection.execute(
+                "UPDATE papers SET comments = ?, withdrawn = ?, revision_id ="
+                " (SELECT max(revision_id) FROM revisions r WHERE r.arxiv_id = papers.arxiv_id) WHERE arxiv_id = ?",
+                (text, int(candidate["id"] % 2), candidate["arxiv_id"]),
+            )
+            reopen_accepted(store, candidate["arxiv_id"], text, now=to_text(NOW))
+    app = hostile_place.app()
+    async with app.run_test(size=size) as pilot:
+        for _ in HOSTILE:
+            await pilot.pause()
+            assert_harmless(app)
+            assert "Re-opened:" in look(app, "#abstract")
             await pilot.press("j")
         assert app.desk.index == len(HOSTILE) - 1 and app.is_running
 

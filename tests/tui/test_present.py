@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from textual.content import Content
 
+from curation.difference import Op
 from curation.tui import present
 
 
@@ -19,6 +20,7 @@ def row(**changes: Any) -> dict[str, Any]:
         "withdrawn": False, "authors": ["A", "B"], "published": "2026-11-20", "arxiv_id": "2611.00001", "version": 1,
         "categories": ["cs.LG"], "comments": None, "journal_ref": None, "doi": None, "claim": "It is so.",
         "criteria": {"counts": [], "excludes": [], "precedents": []}, "reasons": [], "history": [],
+        "difference": None,
     }  # fmt: skip
     return base | changes
 
@@ -57,6 +59,53 @@ def test_lighting_a_sentence_changes_no_letter(abstract: str, start: int, end: i
 def test_evidence_of_an_earlier_revision_is_shown_as_such() -> None:
     body = present.paper_body(row(sentence_start=None, sentence_end=None))
     assert body.plain.startswith("In an earlier revision: Two loses.")
+
+
+def reopened(**changes: Any) -> dict[str, Any]:
+    words = {
+        "title": [{"op": "same", "text": "A title"}],
+        "abstract": [
+            {"op": "same", "text": "a b c d e f g h"}, {"op": "removed", "text": "wins."},
+            {"op": "added", "text": "loses."}, {"op": "same", "text": "Three."},
+        ],
+    }  # fmt: skip
+    facts = {"reason": "v2 changed it", "from_version": 1, "to_version": 2, "withdrawn": False}
+    return row(status="reopened", difference=facts | words | changes)
+
+
+def test_what_changed_stands_before_the_abstract_and_needs_no_colour() -> None:
+    body = present.paper_body(reopened())
+    assert body.plain == (
+        "Re-opened: v2 changed it\nv1, which was accepted, and v2 differ.\n"
+        "Abstract: … c d e f g h [-wins.-] {+loses.+} Three.\n\nOne. Two loses. Three."
+    )
+    assert styled(body, present.CHANGED[Op.REMOVED]) == ["[-wins.-]"]
+    assert styled(body, present.CHANGED[Op.ADDED]) == ["{+loses.+}"]
+    assert styled(body, present.EVIDENCE) == ["Two loses."]
+
+
+def test_a_title_that_changed_is_shown_too() -> None:
+    title = [{"op": "removed", "text": "Old"}, {"op": "added", "text": "New"}, {"op": "same", "text": "title"}]
+    assert "\nTitle: [-Old-] {+New+} title\nAbstract:" in present.paper_body(reopened(title=title)).plain
+
+
+def test_a_mere_withdrawal_is_said_with_the_comment_of_arxiv() -> None:
+    same = [{"op": "same", "text": "One."}]
+    gone = reopened(abstract=same, withdrawn=True, reason="v2 was withdrawn") | {"comments": "An error."}
+    said = "v2 is WITHDRAWN. Title and abstract are still those of v1, which was accepted. arXiv's comment: An error."
+    assert present.paper_body(gone).plain.startswith(f"Re-opened: v2 was withdrawn\n{said}\n\nOne.")
+    silent = present.paper_body(gone | {"comments": None}).plain
+    assert "arXiv has no comment on it." in silent
+    back = reopened(abstract=same, to_version=3)
+    assert "those of v1, which was accepted. v3 is not withdrawn." in present.paper_body(back).plain
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["same", "removed", "added"]), st.text(max_size=20)), max_size=8))
+def test_a_difference_of_any_text_sends_the_terminal_letters_only(pieces: list[tuple[str, str]]) -> None:
+    body = present.paper_body(reopened(abstract=[{"op": op, "text": text} for op, text in pieces])).plain
+    assert present.plain(body) == present.plain(body.replace("\n", " "))
+    assert not any((ord(letter) < 32 and letter != "\n") or 127 <= ord(letter) < 160 for letter in body)
 
 
 def test_an_empty_abstract_is_said() -> None:

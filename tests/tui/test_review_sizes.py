@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from tui.sample_queue import HITS, decide_earlier, review_of
+from tui.sample_queue import HITS, decide_earlier, review_of, sample_papers
 
 from curation.review import Decision
 from db.decisions import reopen_accepted
+from db.papers import save_papers
 from db.records import Stance, Status, Verdict
 
 NARROW = (80, 24)
@@ -74,3 +76,24 @@ async def test_a_reopened_paper_stands_first_and_says_why(place: Any, look: Look
         assert app.desk.rows[0]["status"] == Status.REOPENED
         assert "RE-OPENED" in look(app, "#head") and "re-opened" in look(app, "#queue")
         assert "v2 changed the abstract" in look(app, "#claim")
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_what_changed_in_a_reopened_paper_is_in_view(place: Any, look: Look, size: tuple[int, int]) -> None:
+    review = review_of(place.store)
+    last = review.waiting()[-1]
+    review.decide(last["id"], Decision(Verdict.ACCEPT, stance=Stance.SUPPORTS))
+    (paper,) = {known for known in sample_papers() if known.arxiv_id == last["arxiv_id"]}
+    words = paper.abstract.split()
+    changed = replace(
+        paper, version=paper.version + 1, title=f"Not {paper.title}", abstract=" ".join([*words[:-1], "nonsense."])
+    )
+    with place.store.transaction():
+        save_papers(place.store, [changed], run_id=1, now="2026-11-21T06:30:00Z")
+    app = place.app()
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        seen = look(app, "#abstract")
+    assert f"Re-opened: v{changed.version} changed the title or the abstract" in seen
+    assert "Title: {+Not+}" in seen
+    assert f"[-{words[-1]}-] {{+nonsense.+}}" in seen
