@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import pytest
 from bmp import Bmp, make_bmp
 from tiny_model import make_tiny_model
@@ -14,6 +15,11 @@ from tiny_model import make_tiny_model
 from db.store import Store, open_store
 
 NOW = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
+
+# The same examples each time, and no clock that a busy machine could miss; TESTS_EXPLORE=1 looks for new ones.
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("explore", deadline=None)
+hypothesis.settings.load_profile("explore" if os.environ.get("TESTS_EXPLORE") else "same")
 
 
 @pytest.fixture(autouse=True)

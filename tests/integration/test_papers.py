@@ -118,7 +118,7 @@ def test_a_decision_after_a_re_opening_wants_no_undo(store: Store, run_id: int) 
 STATES = {"accept": "accepted", "reject": "rejected", "maybe": "maybe", "undo": "", "revise": "reopened"}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from(sorted(STATES)), max_size=14))
 @example(["accept", "maybe", "revise", "undo"])
 @example(["accept", "revise", "accept", "undo"])

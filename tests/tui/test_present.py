@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from textual.content import Content
 
@@ -100,7 +100,6 @@ def test_a_mere_withdrawal_is_said_with_the_comment_of_arxiv() -> None:
     assert "those of v1, which was accepted. v3 is not withdrawn." in present.paper_body(back).plain
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["same", "removed", "added"]), st.text(max_size=20)), max_size=8))
 def test_a_difference_of_any_text_sends_the_terminal_letters_only(pieces: list[tuple[str, str]]) -> None:
     body = present.paper_body(reopened(abstract=[{"op": op, "text": text} for op, text in pieces])).plain

@@ -7,7 +7,7 @@ import time
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.difference import Op, Piece, mark, shorten, word_difference
@@ -23,7 +23,6 @@ def side(pieces: tuple[Piece, ...], without: Op) -> list[str]:
     return " ".join(piece.text for piece in pieces if piece.op is not without).split(" ") if pieces else []
 
 
-@settings(deadline=None)
 @given(texts, texts)
 def test_both_texts_come_back_word_by_word(old: str, new: str) -> None:
     pieces = word_difference(old, new)
@@ -31,7 +30,6 @@ def test_both_texts_come_back_word_by_word(old: str, new: str) -> None:
     assert [word for word in side(pieces, Op.REMOVED) if word] == new.split()
 
 
-@settings(deadline=None)
 @given(texts, texts)
 def test_no_piece_is_empty_and_neighbours_differ(old: str, new: str) -> None:
     pieces = word_difference(old, new)
@@ -40,7 +38,6 @@ def test_no_piece_is_empty_and_neighbours_differ(old: str, new: str) -> None:
     assert all((one.op, other.op) != (Op.ADDED, Op.REMOVED) for one, other in pairwise(pieces))
 
 
-@settings(deadline=None)
 @given(texts)
 def test_equal_texts_are_one_kept_piece(text: str) -> None:
     kept = (Piece(Op.SAME, " ".join(text.split())),) if text.split() else ()

@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from loopback.papers import MadePaper, MadeVersion, make_papers
 from loopback.records import render_document, render_record
@@ -240,7 +240,6 @@ def test_an_entity_never_brings_a_file_of_this_machine_into_a_title(tmp_path: Pa
         parse(f"{head}{doctype}<OAI-PMH{rest.replace('<title>', '<title>&outside;', 1)}")
 
 
-@settings(deadline=None)
 @given(st.integers(0, len(GOOD.encode())), st.binary(min_size=1, max_size=4))
 def test_bytes_put_anywhere_give_an_answer_or_an_error_of_ours(where: int, noise: bytes) -> None:
     body = GOOD.encode()
@@ -295,7 +294,6 @@ def test_a_date_that_is_no_moment_in_utc_is_refused(text: str) -> None:
         parse_version_date(text)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=40) | st.from_regex(r"[A-Z][a-z]{2}, \d{1,3} (Jan|Dec) \d{1,20} \d\d:\d\d:\d\d [+-]?\d{1,20}"))
 def test_any_text_is_a_moment_in_utc_or_an_error_of_ours(text: str) -> None:
     try:
