@@ -14,6 +14,7 @@ import numpy as np
 from loopback.server import ArxivServer
 
 from crawler import nightly
+from crawler.announcements import Expectation
 from crawler.control import Progress, Stop, no_progress
 from crawler.nightly import Outcome
 from crawler.reconcile import Reconciliation
@@ -24,7 +25,7 @@ from crawler.sources.query import IdsSource, QueryApi
 from crawler.sources.rss import RssFeed
 from crawler.sources.source import Source
 from db.records import ModelIdentity
-from db.store import Store, night_lock, open_store
+from db.store import Row, Store, night_lock, open_store
 from db.vectors import Vectors
 
 NOW = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
@@ -134,6 +135,7 @@ def run_night(
     categories: tuple[str, ...] = CATEGORIES,
     threshold: float = 1e9,
     reconciliation: Reconciliation | None = None,
+    judge_zero: Callable[[Row], Expectation] | None = None,
     progress: Progress = no_progress,
 ) -> Outcome:
     """Run one night with a fake model and return its outcome."""
@@ -151,6 +153,7 @@ def run_night(
         progress=progress,
         since=since,
         reconciliation=reconciliation,
+        judge_zero=judge_zero,
     )
     return nightly.run_night(night)
 
