@@ -18,6 +18,7 @@ from db.times import Clock, now_utc
 
 APPLICATION_ID = 0x424D5031  # "BMP1", so that no other program's database is taken for ours
 BUSY_TIMEOUT_SECONDS = 30.0
+CACHE_KIB = 32_768  # SQLite's own 2 MB make every insert into a large index a read
 WAL_SAFE_SINCE = (3, 51, 3)  # older SQLite can corrupt a WAL file that two connections write: sqlite.org/wal.html
 
 Row = dict[str, Any]
@@ -37,7 +38,18 @@ class Store:
         """All that is written inside is committed together, or not at all.
 
         BEGIN IMMEDIATE takes the write lock at once, so that what was read inside cannot be outdated at the write.
+
+        Raises:
+            StoreError: the database is locked for too long, or the disk is full, sick or not to be written.
         """
+        try:
+            with self._transaction():
+                yield
+        except sqlite3.OperationalError as error:
+            raise store_error(self.path, error) from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -113,6 +125,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     except sqlite3.Error:
         connection.close()
         raise
@@ -162,6 +175,7 @@ def store_error(path: Path, error: Exception) -> StoreError:
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)  # the path is said already
     hints = {
         "locked": "another program holds the database; try again when it is done",
+        "read-only": "the file or its folder cannot be written; mend its permissions or name another with --db",
         "readonly": "the file or its folder cannot be written; mend its permissions or name another with --db",
         "unable to open": "the file or its folder cannot be opened; mend its permissions or name another with --db",
         "permission denied": "mend the permissions of the file and its folder, or name another with --db",
