@@ -265,19 +265,53 @@ def embed_missing(store: Store, embedder: Embedder, *, run_id: int, stop: Stop, 
 
 
 def _encode_until_stopped(embedder: Embedder, rows: Sequence[Row], stop: Stop) -> tuple[list[str], Vectors]:
-    """Return the hashes and vectors of these texts, or of as many as were done when a stop was asked for.
-
-    Texts of like length stand in one slice, so that little of a batch is padding.
-    """
+    """Return the hashes and vectors of these texts, or of as many as were done when a stop was asked for."""
     texts = {row["text_hash"]: document_text(row["title"], row["abstract"]) for row in rows}
-    hashes = sorted(texts, key=lambda key: (len(texts[key]), key))
-    parts: list[Vectors] = []
-    for start in range(0, len(hashes), SLICE):
-        if parts and stop.is_requested:
+    hashes, parts = list(texts), list[Vectors]()
+    done: list[str] = []
+    for places in _slices(list(texts.values())):
+        if done and stop.is_requested:
             break
-        parts.append(embedder.encode([texts[key] for key in hashes[start : start + SLICE]]))
-    vectors = np.concatenate(parts)
-    return hashes[: len(vectors)], vectors
+        some = [hashes[place] for place in places]
+        parts.append(embedder.encode([texts[key] for key in some]))
+        done += some
+    return done, np.concatenate(parts)
+
+
+def _slices(texts: Sequence[str]) -> Iterator[list[int]]:
+    """Yield the places of the texts, so many at a time; those of like length together, so that little is padding."""
+    places = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+    for start in range(0, len(places), SLICE):
+        yield places[start : start + SLICE]
+
+
+class StoppableEmbedder:
+    """An embedder that looks at a request to stop between two slices of what it is given."""
+
+    def __init__(self, embedder: Embedder, stop: Stop) -> None:
+        self._embedder = embedder
+        self._stop = stop
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Return what the vectors are kept under."""
+        return self._embedder.identity
+
+    def prepare(self) -> None:
+        """Load what encoding needs."""
+        self._embedder.prepare()
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Return float32 vectors of length one, shape (texts, dimensions).
+
+        Raises:
+            StopRequested: a stop was asked for.
+        """
+        vectors = np.empty((len(texts), self.identity.dimensions), dtype=np.float32)
+        for places in _slices(texts):
+            self._stop.check()
+            vectors[places] = self._embedder.encode([texts[place] for place in places])
+        return vectors
 
 
 def encode_cached(store: Store, embedder: Embedder, texts: Sequence[str]) -> Vectors:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from crawler.control import Progress, Stop
-from crawler.embed import Embedder, encode_cached
+from crawler.embed import Embedder, StoppableEmbedder, encode_cached
 from crawler.ranking.background import Background
 from crawler.ranking.ranker import Claim, Document, Ranker
 from crawler.ranking.sentences import best_sentences
@@ -17,7 +17,7 @@ from db.runs import add_to_run, set_run
 from db.store import Row, Store
 from db.vectors import Vectors, load_vectors, save_model
 
-CHUNK = 500  # revisions between two commits, and between two looks at a request to stop
+CHUNK = 500  # revisions between two commits
 
 
 def match_missing(
@@ -26,8 +26,9 @@ def match_missing(
     """Match every current revision that this ranking has not matched, then queue what scores `threshold` or more.
 
     Raises:
-        StopRequested: between two chunks; what was matched stays, and is queued by the next run.
+        StopRequested: within some texts; the chunks that were matched stay, and are queued by the next run.
     """
+    embedder = StoppableEmbedder(embedder, stop)
     phenomena = list_phenomena(store)
     if not phenomena:
         return
