@@ -12,10 +12,19 @@ from typing import Any
 from crawler.control import Progress, Stop, StopRequested
 from crawler.sources.source import Page, Source
 from db.errors import RefusedError, SourceError
-from db.missing import is_let_go, save_missing, settle_missing, told_by_malformed
+from db.missing import date_as_told, is_let_go, save_missing, settle_missing, told_by_malformed
 from db.papers import SavedPapers, find_known_ids, save_papers
 from db.records import Malformed, Paper
-from db.runs import add_to_part, add_to_run, find_cursor, save_cursor, save_malformed, set_part, start_part
+from db.runs import (
+    add_to_part,
+    add_to_run,
+    find_cursor,
+    find_first_asked,
+    save_cursor,
+    save_malformed,
+    set_part,
+    start_part,
+)
 from db.store import Store
 from db.times import Clock, to_text
 
@@ -124,11 +133,12 @@ class _PartReading:
         self._pages = 0
         self._gap: str | None = None
         self._cursor = cursor = find_cursor(context.store, source.name, part)
-        self._start = source.start(cursor, since)
+        first = find_first_asked(context.store, source.name, part)
+        self._start = source.start(cursor, since, date.fromisoformat(first) if first else None)
         # Asked from a later day than the cursor's, the days between are missing: then the cursor stays.
         self._may_move = since is None or cursor is None or not _is_day(cursor) or since.isoformat() <= cursor
-        if _is_day(first := since.isoformat() if since else self._start):
-            result.since = min(result.since or first, first)
+        if _is_day(day := since.isoformat() if since else self._start):
+            result.since = min(result.since or day, day)
 
     def read(self) -> None:
         """Read and keep the part's pages.
@@ -152,11 +162,12 @@ class _PartReading:
         context, store, run_id = self._context, self._context.store, self._context.run_id
         now = context.now()
         with store.transaction():
-            wanted = _wanted(context, page.papers)
+            papers = date_as_told(store, page.papers) if context.looks_up else list(page.papers)
+            wanted = _wanted(context, papers)
             saved = save_papers(store, wanted, run_id=run_id, now=now)
             kept = {paper.arxiv_id for paper in wanted}
             how = "fetched" if context.looks_up else "arrived"
-            settle_missing(store, page.papers, kept, how=how, run_id=run_id, now=now)
+            settle_missing(store, papers, kept, how=how, run_id=run_id, now=now)
             held = self._keep_malformed(page.malformed, now)
             kinds = {"new": saved.new, "changed": saved.changed, "withdrawn": saved.withdrawn}
             came = {"received": page.received, "malformed": len(page.malformed)}
@@ -190,9 +201,9 @@ class _PartReading:
             save_cursor(self._context.store, self._source.name, self._part, position, self._context.run_id)
 
 
-def _wanted(context: HarvestContext, papers: tuple[Paper, ...]) -> list[Paper]:
+def _wanted(context: HarvestContext, papers: list[Paper]) -> list[Paper]:
     if not context.categories:
-        return list(papers)
+        return papers
     known = find_known_ids(context.store, (paper.arxiv_id for paper in papers))
     return [paper for paper in papers if paper.arxiv_id in known or not context.categories.isdisjoint(paper.categories)]
 

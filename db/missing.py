@@ -1,15 +1,15 @@
 """Papers that are known to exist and are not stored: what told of them, and how it ended.
 
 A row is never deleted. It is settled once the paper was fetched by its id, arrived in a later harvest, or turned out to
-be of no wanted category; until then every night tries again, for `TRIED_FOR_DAYS`.
+be of no wanted category; until then every night tries again, for `TRIED_FOR_DAYS` and `TRIES` times at least.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 
 from db.records import Malformed, Paper
 from db.runs import fingerprint
@@ -18,6 +18,7 @@ from db.text import parse_arxiv_id
 from db.times import to_text
 
 TRIED_FOR_DAYS = 30
+TRIES = 30  # so that a time without nights is no reason to give up
 HELD_FOR = timedelta(days=7)  # how long a record that cannot be read holds its source's cursor back
 
 
@@ -90,9 +91,6 @@ def settle_missing(
 ) -> None:
     """Settle what these papers, just received, bring of what was missing. Runs inside the transaction that keeps them.
 
-    A paper without datestamp comes from a look-up and is as new as it can be; its record is then dated as it was
-    told, or the next pass would miss it again.
-
     Args:
         kept: the ids of those that are stored now; the others are of no wanted category.
         how: `fetched` or `arrived`.
@@ -103,15 +101,23 @@ def settle_missing(
         if _is_older(paper, row):
             continue
         wanted = paper.arxiv_id in kept
-        if wanted and row["datestamp"] is not None:
-            store.connection.execute(
-                "UPDATE papers SET datestamp = max(coalesce(datestamp, ''), ?) WHERE arxiv_id = ?",
-                (row["datestamp"], paper.arxiv_id),
-            )
         store.connection.execute(
             "UPDATE missing_papers SET settled_as = ?, settled_at = ?, settled_run_id = ? WHERE arxiv_id = ?",
             (how if wanted else "not wanted", now, run_id, paper.arxiv_id),
         )
+
+
+def date_as_told(store: Store, papers: Sequence[Paper]) -> list[Paper]:
+    """Give papers that were looked up, which have no datestamp, the one that they were missed under.
+
+    A look-up shows the record as it is now, hence at least as it was told; undated, it could not tell a changed text
+    from an old one, and the next pass would miss it again.
+    """
+    told = {row["arxiv_id"]: row["datestamp"] for row in _list_waiting(store, [paper.arxiv_id for paper in papers])}
+    return [
+        replace(paper, datestamp=date.fromisoformat(day)) if (day := told.get(paper.arxiv_id)) else paper
+        for paper in papers
+    ]
 
 
 def _list_waiting(store: Store, arxiv_ids: Iterable[str]) -> list[Row]:
@@ -140,8 +146,9 @@ def count_try(store: Store, arxiv_ids: Iterable[str]) -> None:
 def list_missing(store: Store, *, now: datetime) -> list[str]:
     """Return the ids of papers that are still missing and still looked for, sorted."""
     rows = store.rows(
-        "SELECT arxiv_id FROM missing_papers WHERE settled_at IS NULL AND found_at > ? ORDER BY arxiv_id",
-        (to_text(now - timedelta(days=TRIED_FOR_DAYS)),),
+        "SELECT arxiv_id FROM missing_papers WHERE settled_at IS NULL AND (found_at > ? OR tries < ?)"
+        " ORDER BY arxiv_id",
+        (to_text(now - timedelta(days=TRIED_FOR_DAYS)), TRIES),
     )
     return [row["arxiv_id"] for row in rows]
 

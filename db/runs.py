@@ -199,6 +199,16 @@ def find_first_day(store: Store) -> str | None:
     return None if first is None else str(first)[:10]
 
 
+def find_first_asked(store: Store, source: str, part: str) -> str | None:
+    """Return the day on which a night first asked for a part, as text, or None if none did."""
+    first = store.value(
+        "SELECT min(started_at) FROM run_parts JOIN runs USING (run_id)"
+        " WHERE kind = 'nightly' AND (run_parts.source, part) = (?, ?)",
+        (source, part),
+    )
+    return None if first is None else str(first)[:10]
+
+
 def _published(row: Row) -> Row:
     """Return a row in the order of its telling, the last words last."""
     last = {name: row.pop(name) for name in ("program_version", "model", "model_revision", "ranker_version")}

@@ -124,7 +124,7 @@ CELLS = [
         if states is not None
     ),
     Cell(faults.MovedBetweenPages(3), FIRST, frozenset({"complete", "partial"}), days_ago=5),
-    Cell(OffClock(timedelta(days=-3)), FIRST, frozenset({"partial"})),
+    Cell(OffClock(timedelta(days=-3)), FIRST, frozenset({"failed"})),
     Cell(OffClock(timedelta(days=2)), FIRST, frozenset({"complete", "partial"})),
 ]
 

@@ -49,13 +49,14 @@ class OaiSource:
         """Return the sets."""
         return self._sets
 
-    def start(self, cursor: str | None, since: date | None) -> str:
+    def start(self, cursor: str | None, since: date | None, first_asked: date | None = None) -> str:
         """Return the first day to ask for."""
         if since is not None:
             return since.isoformat()
         if cursor is not None:
             return (date.fromisoformat(cursor) - OVERLAP).isoformat()
-        return (self._clock().date() - self._first_night).isoformat()
+        today = self._clock().date()
+        return (min(first_asked or today, today) - self._first_night).isoformat()
 
     def asked(self, part: str, start: str) -> str:
         """Return the request in words."""

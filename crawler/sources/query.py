@@ -176,13 +176,14 @@ class ApiDaysSource:
         """Return the one part."""
         return ["submitted"]
 
-    def start(self, cursor: str | None, since: date | None) -> str:
+    def start(self, cursor: str | None, since: date | None, first_asked: date | None = None) -> str:
         """Return the first day to ask for."""
         if since is not None:
             return since.isoformat()
         if cursor is not None:
             return (date.fromisoformat(cursor) - OVERLAP).isoformat()
-        return (self._clock().date() - self._first_night).isoformat()
+        today = self._clock().date()
+        return (min(first_asked or today, today) - self._first_night).isoformat()
 
     def asked(self, part: str, start: str) -> str:
         """Return the request in words."""
@@ -240,7 +241,7 @@ class IdsSource:
         """Return the one part."""
         return ["ids"]
 
-    def start(self, cursor: str | None, since: date | None) -> str:
+    def start(self, cursor: str | None, since: date | None, first_asked: date | None = None) -> str:
         """Return the beginning: ids have no order to go on from."""
         return ""
 
@@ -278,7 +279,7 @@ class SearchSource:
         """Return the one part."""
         return ["query"]
 
-    def start(self, cursor: str | None, since: date | None) -> str:
+    def start(self, cursor: str | None, since: date | None, first_asked: date | None = None) -> str:
         """Return the beginning."""
         return ""
 

@@ -49,7 +49,7 @@ class SnapshotSource:
         taken = " ".join(sorted(self._categories)) + (f" since {self._since}" if self._since else "")
         return [f"{self._path.resolve()} {facts.st_size} {facts.st_mtime_ns} {taken}"]
 
-    def start(self, cursor: str | None, since: date | None) -> str:
+    def start(self, cursor: str | None, since: date | None, first_asked: date | None = None) -> str:
         """Return the number of lines that were kept before."""
         return cursor or "0"
 

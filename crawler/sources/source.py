@@ -38,8 +38,12 @@ class Source(Protocol):
     def parts(self) -> Sequence[str]:
         """Return the parts that are read one after the other, each with a cursor of its own."""
 
-    def start(self, cursor: str | None, since: date | None) -> str:
-        """Return where reading begins: at `since` if given, else at the cursor, less the source's overlap."""
+    def start(self, cursor: str | None, since: date | None, first_asked: date | None = None) -> str:
+        """Return where reading begins: at `since` if given, else at the cursor, less the source's overlap.
+
+        Args:
+            first_asked: the day on which a night first asked, maybe in vain: without a cursor that night counts.
+        """
 
     def asked(self, part: str, start: str) -> str:
         """Return in words what is asked for, as the ledger keeps it."""
