@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 from crawler.sources.oai_parse import OaiPage, parse_list
 from crawler.sources.source import Page
+from crawler.sources.taxonomy import find_group
 from db.errors import SourceError, UsageError
 from db.records import Malformed
 from db.text import clean_line
@@ -222,50 +223,28 @@ def _dated(record: Malformed, first_day: str) -> Malformed:
     return record if record.datestamp else replace(record, datestamp=date.fromisoformat(first_day))
 
 
-_PHYSICS_ARCHIVES = frozenset(
-    [
-        "astro-ph",
-        "cond-mat",
-        "gr-qc",
-        "hep-ex",
-        "hep-lat",
-        "hep-ph",
-        "hep-th",
-        "math-ph",
-        "nlin",
-        "nucl-ex",
-        "nucl-th",
-        "physics",
-        "quant-ph",
-    ]
-)
-_OTHER_GROUPS = frozenset(["cs", "econ", "eess", "math", "q-bio", "q-fin", "stat"])
-
-
 def group_sets(categories: Sequence[str]) -> list[str]:
     """Return the group sets that hold the categories, sorted: `cs.LG` and `stat.ML` give `cs` and `stat`.
 
     Raises:
-        UsageError: a category is of no archive that arXiv has.
+        UsageError: arXiv has no such category.
     """
     return sorted({_group(category) for category in categories})
 
 
 def _group(category: str) -> str:
-    archive = category.partition(".")[0]
-    if archive in _PHYSICS_ARCHIVES:
-        return "physics"
-    if archive in _OTHER_GROUPS:
-        return archive
-    raise UsageError(
-        f"'{clean_line(category)[:40]}' is not an arXiv category", "see https://arxiv.org/category_taxonomy"
-    )
+    group = find_group(category)
+    if group is None:
+        raise UsageError(
+            f"'{clean_line(category)[:40]}' is not an arXiv category", "see https://arxiv.org/category_taxonomy"
+        )
+    return group
 
 
 def category_set(category: str) -> str:
     """Return the set of one category: `cs:cs:LG` for `cs.LG`, `physics:hep-th` for `hep-th`.
 
     Raises:
-        UsageError: it is of no archive that arXiv has.
+        UsageError: arXiv has no such category.
     """
     return f"{_group(category)}:{category.replace('.', ':')}"
