@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 
 class StopRequested(Exception):
@@ -72,6 +73,34 @@ class Stop:
         while not self._requested and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, _LOOK_SECONDS))
         self.check()
+
+
+Result = TypeVar("Result")
+
+
+def run_within(seconds: float, work: Callable[[], Result]) -> Result:
+    """Run work that may hang in a thread of its own, and return what it returns.
+
+    Raises:
+        TimeoutError: it is not done after so many seconds; its thread is left to itself.
+    """
+    done: list[Result] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            done.append(work())
+        except BaseException as error:  # raised in the caller's thread
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if failed:
+        raise failed[0]
+    if not done:
+        raise TimeoutError(f"it was not done after {seconds:.0f} s")
+    return done[0]
 
 
 class Progress(Protocol):

@@ -37,6 +37,7 @@ class Harvest:
         promised: how many records the source said there were; None where it did not say so for every part.
         unreadable: how many records could not be read and are not made up for.
         errors: what went wrong, one line a part that did not arrive whole.
+        notes: what a person should know though nothing of the run's own went wrong.
         refused: the source forbade going on.
         paged: some part came in more than one page, so that records may have moved between two of them.
     """
@@ -46,6 +47,7 @@ class Harvest:
     unreadable: int = 0
     saved: SavedPapers = field(default_factory=SavedPapers)
     errors: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     since: str | None = None
     refused: bool = False
     paged: bool = False
@@ -58,6 +60,7 @@ class HarvestContext:
     Attributes:
         categories: papers of these are kept, and known papers are kept up to date; empty keeps all.
         looks_up: what is read now was missing and is fetched by its id; it is not of the run's own source.
+        moves_cursors: what is read counts as read; not so where fewer categories are kept than on other nights.
         monotonic: seconds, for the ledger's durations.
     """
 
@@ -68,6 +71,7 @@ class HarvestContext:
     stop: Stop
     progress: Progress
     looks_up: bool = False
+    moves_cursors: bool = True
     monotonic: Callable[[], float] = time.monotonic
 
     def now(self) -> str:
@@ -162,17 +166,17 @@ class _PartReading:
         context, store, run_id = self._context, self._context.store, self._context.run_id
         now = context.now()
         with store.transaction():
-            papers = date_as_told(store, page.papers) if context.looks_up else list(page.papers)
+            papers = date_as_told(store, page.papers, now=now) if context.looks_up else list(page.papers)
             wanted = _wanted(context, papers)
             saved = save_papers(store, wanted, run_id=run_id, now=now)
             kept = {paper.arxiv_id for paper in wanted}
-            how = "fetched" if context.looks_up else "arrived"
-            settle_missing(store, papers, kept, how=how, run_id=run_id, now=now)
+            settle_missing(store, papers, kept, looked_up=context.looks_up, run_id=run_id, now=now)
             held = self._keep_malformed(page.malformed, now)
             kinds = {"new": saved.new, "changed": saved.changed, "withdrawn": saved.withdrawn}
+            usable = page.received - len(page.malformed)
             came = {"received": page.received, "malformed": len(page.malformed)}
             add_to_part(store, run_id, self._source.name, self._part, **came, **kinds, pages=1)
-            add_to_run(store, run_id, **kinds, **({"fetched": page.received} if context.looks_up else came))
+            add_to_run(store, run_id, **kinds, **({"fetched": usable} if context.looks_up else came))
             if page.promised is not None:
                 set_part(store, run_id, self._source.name, self._part, promised=page.promised)
             self._move_cursor(page)
@@ -193,7 +197,7 @@ class _PartReading:
         return len(held)
 
     def _move_cursor(self, page: Page) -> None:
-        if page.cursor is None or not self._may_move:
+        if page.cursor is None or not (self._may_move and self._context.moves_cursors):
             return
         position = page.cursor if self._gap is None else min(page.cursor, self._gap)
         # Inside the overlap with the last night a page would only set the cursor back.

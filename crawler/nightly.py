@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 from crawler.announcements import Expectation
 from crawler.control import Progress, Stop, StopRequested
@@ -22,6 +23,8 @@ from db.runs import add_to_run, find_run, set_run, start_run
 from db.store import Row, Store, store_error
 from db.times import Clock, to_text
 
+LAST_WORDS_SECONDS = 4.0
+
 
 @dataclass(frozen=True, slots=True)
 class Night:
@@ -33,6 +36,7 @@ class Night:
         categories: papers of these are kept; empty keeps all.
         threshold: the score from which a match is queued.
         reconciliation: what a harvest that came to its end is held against, if anything.
+        moves_cursors: what is read counts as read; not so where fewer categories are kept than on other nights.
         judge_zero: says of a ledger row whether it is normal that the night found nothing.
         monotonic: seconds, for the ledger's durations.
     """
@@ -49,6 +53,7 @@ class Night:
     progress: Progress
     since: date | None = None
     reconciliation: Reconciliation | None = None
+    moves_cursors: bool = True
     judge_zero: Callable[[Row], Expectation] | None = None
     monotonic: Callable[[], float] = time.monotonic
 
@@ -68,8 +73,9 @@ def run_night(night: Night) -> Outcome:
 
     Raises:
         StoreError: the database cannot be written any more; the row is closed by the next run.
+        StopRequested: while waiting for another program to let the run begin.
     """
-    with night.store.transaction():
+    with _waiting(night.store, night.stop.check), night.store.transaction():
         run_id = start_run(
             night.store,
             kind=night.kind,
@@ -78,10 +84,11 @@ def run_night(night: Night) -> Outcome:
             started_at=to_text(night.clock()),
             program_version=night.program_version,
         )
-    errors: list[str] = []
+    errors, notes = list[str](), list[str]()
     interrupted = False
     try:
-        _work(night, run_id, errors)
+        with _waiting(night.store, night.stop.check):
+            _work(night, run_id, errors, notes)
     except (StopRequested, BmpError) as error:
         # A library that a stop broke off may give it another name.
         interrupted = isinstance(error, StopRequested) or night.stop.is_requested
@@ -89,20 +96,39 @@ def run_night(night: Night) -> Outcome:
     except (sqlite3.Error, OSError) as error:
         errors.append(str(store_error(night.store.path, error)))
     except BaseException as error:
-        _close(night, run_id, [*errors, f"{type(error).__name__}: {error}"])
+        _close(night, run_id, [*errors, f"{type(error).__name__}: {error}"], notes)
         raise
     try:
-        _close(night, run_id, errors)
+        with _waiting(night.store, partial(_hurry, night)):
+            _close(night, run_id, errors, notes)
     except sqlite3.Error as error:
         raise store_error(night.store.path, error) from error
     return Outcome(find_run(night.store, run_id), interrupted)
 
 
-def _work(night: Night, run_id: int, errors: list[str]) -> None:
+@contextmanager
+def _waiting(store: Store, look: Callable[[], None]) -> Iterator[None]:
+    """Look at a request to stop while the store waits for another program."""
+    kept = store.wait_seconds, store.while_waiting
+    store.while_waiting = look
+    try:
+        yield
+    finally:
+        store.wait_seconds, store.while_waiting = kept
+
+
+def _hurry(night: Night) -> None:
+    """Leave little time to the last words of a night that was asked to stop; the next one closes its row if need be."""
+    if night.stop.is_requested:
+        night.store.wait_seconds = LAST_WORDS_SECONDS
+
+
+def _work(night: Night, run_id: int, errors: list[str], notes: list[str]) -> None:
     """Do the stages; what cannot be done for want of a model is known before a single paper is asked for.
 
     Args:
         errors: what went wrong with the harvest is added here, for a later stage may fail as well.
+        notes: what a person should know beside it.
     """
     store = night.store
     with night.stop.breakable():  # a model that was never used here is loaded to tell what it is
@@ -110,7 +136,7 @@ def _work(night: Night, run_id: int, errors: list[str]) -> None:
         identity = embedder.identity
     with store.transaction():
         set_run(store, run_id, model=identity.name, model_revision=identity.revision)
-    _harvest(night, run_id, errors)
+    _harvest(night, run_id, errors, notes)
     with _timed(night, run_id, "embed"):
         embed_missing(store, embedder, run_id=run_id, stop=night.stop, progress=night.progress)
     with _timed(night, run_id, "match"):
@@ -125,11 +151,18 @@ def _work(night: Night, run_id: int, errors: list[str]) -> None:
         )
 
 
-def _harvest(night: Night, run_id: int, errors: list[str]) -> None:
+def _harvest(night: Night, run_id: int, errors: list[str], notes: list[str]) -> None:
     """Harvest and, if that came to its end, reconcile: a sick endpoint is asked nothing more."""
     store, categories = night.store, frozenset(night.categories)
     context = HarvestContext(
-        store, run_id, categories, night.clock, night.stop, night.progress, monotonic=night.monotonic
+        store,
+        run_id,
+        categories,
+        night.clock,
+        night.stop,
+        night.progress,
+        moves_cursors=night.moves_cursors,
+        monotonic=night.monotonic,
     )
     with _timed(night, run_id, "harvest"):
         harvested = harvest(context, night.source, since=night.since)
@@ -144,6 +177,7 @@ def _harvest(night: Night, run_id: int, errors: list[str]) -> None:
     with _timed(night, run_id, "reconcile"):
         reconciled = reconcile(context, night.reconciliation, harvested)
     errors += reconciled.errors
+    notes += reconciled.notes
     with store.transaction():
         set_run(store, run_id, refused=int(reconciled.refused))
 
@@ -158,14 +192,13 @@ def _timed(night: Night, run_id: int, stage: str) -> Iterator[None]:
             add_to_run(night.store, run_id, **{f"{stage}_seconds": night.monotonic() - began})
 
 
-def _close(night: Night, run_id: int, errors: list[str]) -> None:
+def _close(night: Night, run_id: int, errors: list[str], notes: list[str]) -> None:
     run = find_run(night.store, run_id)
     usable = run["received"] - run["malformed"] + run["fetched"]
     status = judge(usable, run["new"] + run["changed"], whole=not errors)
-    note = None
     if status is RunStatus.QUIET and night.judge_zero is not None:
         expected = night.judge_zero(run)
-        note = None if expected.zero_is_normal else expected.why
+        notes = notes if expected.zero_is_normal else [f"nothing new came, but {expected.why}", *notes]
     with night.store.transaction():
         set_run(
             night.store,
@@ -173,7 +206,7 @@ def _close(night: Night, run_id: int, errors: list[str]) -> None:
             status=status.value,
             finished_at=to_text(night.clock()),
             error="; ".join(errors) or None,
-            note=note,
+            note="; ".join(notes) or None,
         )
 
 

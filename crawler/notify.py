@@ -14,12 +14,14 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 
+from crawler.control import run_within
 from crawler.sources.http import post_json
 from db.errors import NotifyError, SourceError
 from db.store import Row
 from db.text import clean_line
 
 SMTP_TIMEOUT_SECONDS = 20.0
+LONGEST_TELLING_SECONDS = 60.0  # however little a slow server says at a time
 _SENDER_NAME = "BMPrinciples"
 
 
@@ -31,6 +33,7 @@ class MailServer:
         security: `starttls` (and nothing is sent before), `tls` from the first byte on, or `none`.
         user: who logs in with `password`; empty for a server that asks for no login.
         timeout_seconds: how long a silent server is waited for.
+        longest_seconds: how long handing in a message may take in all.
     """
 
     host: str
@@ -39,6 +42,7 @@ class MailServer:
     user: str = ""
     password: str = field(default="", repr=False)
     timeout_seconds: float = SMTP_TIMEOUT_SECONDS
+    longest_seconds: float = LONGEST_TELLING_SECONDS
 
 
 def compose_mail(
@@ -78,8 +82,16 @@ def send_mail(server: MailServer, message: EmailMessage, *, tls: ssl.SSLContext 
         tls: whom to trust; the system's certificates unless said otherwise.
 
     Raises:
-        NotifyError: the server was not reached, is not whom it should be, or did not take the message.
+        NotifyError: the server was not reached, is not whom it should be, or did not take the message in time.
     """
+    try:
+        return run_within(server.longest_seconds, lambda: _hand_in(server, message, tls))
+    except TimeoutError as error:
+        place = f"mail server {server.host}:{server.port}"
+        raise NotifyError(f"{place} is too slow: {error}", "the mail may come all the same") from error
+
+
+def _hand_in(server: MailServer, message: EmailMessage, tls: ssl.SSLContext | None) -> dict[str, str]:
     with _in_one_line(server), _connected(server, tls or ssl.create_default_context()) as smtp:
         if server.user:
             smtp.login(server.user, server.password)
@@ -147,13 +159,27 @@ def _said(code: int, reply: bytes | str) -> str:
     return f"{number}{clean_line(text)[:200]}".strip()
 
 
-def post_run(url: str, run: Row, text: str, *, user_agent: str, sleep: Callable[[float], None]) -> None:
+def post_run(
+    url: str,
+    run: Row,
+    text: str,
+    *,
+    user_agent: str,
+    sleep: Callable[[float], None],
+    longest_seconds: float = LONGEST_TELLING_SECONDS,
+) -> None:
     """Post a run's row of the ledger, and one line that says what is the matter with it, to a webhook.
 
+    Args:
+        longest_seconds: how long all tries together may take.
+
     Raises:
-        NotifyError: nobody took it.
+        NotifyError: nobody took it in time.
     """
+    document = {"text": clean_line(text), "run": run}
     try:
-        post_json(url, {"text": clean_line(text), "run": run}, user_agent=user_agent, sleep=sleep)
+        run_within(longest_seconds, lambda: post_json(url, document, user_agent=user_agent, sleep=sleep))
+    except TimeoutError as error:
+        raise NotifyError(f"the webhook is too slow: {error}", "see webhook_url") from error
     except SourceError as error:
         raise NotifyError(f"the webhook did not take it: {error.message}", "see webhook_url") from error

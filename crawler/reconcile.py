@@ -2,7 +2,8 @@
 
 arXiv's lists are paged by offset, so that a record which changes while a list is read pushes others out of sight, and
 no error says so. A cross-check that fails is told in the ledger and takes nothing from the night, for it promised
-nothing; a paper that it told of and that does not come makes the night partial.
+nothing; only where one fails for long the night says so. A paper that it told of and that does not come makes the night
+partial.
 """
 
 from __future__ import annotations
@@ -10,13 +11,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
 from crawler.harvest import Harvest, HarvestContext, harvest, ledger_part
 from crawler.sources.crosscheck import CrossCheck, ToldPage
 from crawler.sources.source import Source
 from db.errors import RefusedError, SourceError
-from db.missing import count_try, find_not_stored, list_missing, save_missing
-from db.runs import add_to_part, find_cursor, find_first_day, save_cursor
+from db.missing import (
+    LATER_EVERY,
+    NIGHTLY_FOR,
+    Missing,
+    count_try,
+    find_not_stored,
+    list_missing,
+    save_missing,
+)
+from db.runs import add_to_part, find_cursor, find_first_day, find_first_since, find_last_whole_day, save_cursor
 
 SHOWN_IDS = 5
 
@@ -29,11 +39,13 @@ class Reconciliation:
         checks: the lists that tell which papers there are.
         look_up: gives the source of single papers by id.
         patience: limits the time that may be lost on all of it.
+        overdue_after: how long a list may fail to be read before the run says so.
     """
 
     checks: Sequence[CrossCheck]
     look_up: Callable[[Sequence[str]], Source]
     patience: Callable[[], AbstractContextManager[None]]
+    overdue_after: timedelta
 
 
 def reconcile(context: HarvestContext, reconciliation: Reconciliation, harvested: Harvest) -> Harvest:
@@ -48,22 +60,53 @@ def reconcile(context: HarvestContext, reconciliation: Reconciliation, harvested
     with reconciliation.patience():
         refused = any(_is_refused(context, check, harvested) for check in reconciliation.checks)
         missing = list_missing(context.store, now=context.clock())
-        if not missing or refused:
+        if not missing.due or refused:
             result = Harvest(refused=refused)
         else:
             with context.store.transaction():
-                count_try(context.store, missing)
-            result = harvest(replace(context, looks_up=True), reconciliation.look_up(missing), since=None)
-    return replace(result, errors=_still_missing(context, result.errors))
-
-
-def _still_missing(context: HarvestContext, errors: Sequence[str]) -> list[str]:
+                count_try(context.store, missing.due, now=context.now())
+            result = harvest(replace(context, looks_up=True), reconciliation.look_up(missing.due), since=None)
     left = list_missing(context.store, now=context.clock())
-    if not left:
+    asked_anew = not set(left.long_gone).isdisjoint(missing.due)
+    return replace(
+        result,
+        errors=_still_missing(left, result.errors),
+        notes=[*_unread_checks(context, reconciliation), *([_long_gone(left)] if asked_anew else [])],
+    )
+
+
+def _still_missing(left: Missing, errors: Sequence[str]) -> list[str]:
+    if not left.not_come:
         return []
-    shown = ", ".join(left[:SHOWN_IDS]) + (", ..." if len(left) > SHOWN_IDS else "")
     why = f" ({'; '.join(errors)})" if errors else ""
-    return [f"announced papers have not arrived: {len(left)} ({shown}); every night asks for them again{why}"]
+    return [f"announced papers have not arrived: {_name_some(left.not_come)}; every night asks for them again{why}"]
+
+
+def _long_gone(left: Missing) -> str:
+    return (
+        f"papers announced more than {NIGHTLY_FOR.days} days ago have never arrived: {_name_some(left.long_gone)};"
+        f" they are asked for every {LATER_EVERY.days} days"
+    )
+
+
+def _name_some(arxiv_ids: Sequence[str]) -> str:
+    shown = ", ".join(arxiv_ids[:SHOWN_IDS]) + (", ..." if len(arxiv_ids) > SHOWN_IDS else "")
+    return f"{len(arxiv_ids)} ({shown})"
+
+
+def _unread_checks(context: HarvestContext, reconciliation: Reconciliation) -> list[str]:
+    """Say which lists were not read whole for so long that what they would find may be lost."""
+    store, notes = context.store, []
+    for check in reconciliation.checks:
+        day = find_last_whole_day(store, check.name, check.part, now=context.now()) or find_first_day(store)
+        if day and context.clock().date() - date.fromisoformat(day) > reconciliation.overdue_after:
+            notes.append(f"{check.name} of {check.part}")
+    if not notes:
+        return []
+    return [
+        f"no cross-check has come through for more than {reconciliation.overdue_after.days} days with"
+        f" {_name_some(notes)}: `bmp runs show {context.run_id}` tells why"
+    ]
 
 
 def _is_refused(context: HarvestContext, check: CrossCheck, harvested: Harvest) -> bool:
@@ -72,7 +115,7 @@ def _is_refused(context: HarvestContext, check: CrossCheck, harvested: Harvest) 
     read_until = cursor or find_first_day(context.store)
     if not check.is_due(read_until, paged=harvested.paged, today=context.clock().date()):
         return False
-    start = check.start(read_until, harvested.since)
+    start = check.start(cursor or find_first_since(context.store), harvested.since)
     try:
         with ledger_part(context, check.name, check.part, asked=check.asked(start), cursor=cursor):
             for page in check.pages(start):

@@ -33,7 +33,7 @@ def is_due(runs: list[Row], now: datetime, at: str) -> bool:
     killed. If it is alive after all, the night's lock says so.
 
     Args:
-        runs: ledger rows of nights, newest first.
+        runs: ledger rows of the nights that can stand for a slot (`list_full_nights`), newest first.
     """
     slot = latest_slot(now, at)
     since = [run for run in runs if from_text(run["started_at"]) >= slot]

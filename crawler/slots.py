@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 
 from db.records import RunStatus
+from db.store import Row
+from db.times import from_text
 
 GOOD_ENDS = (RunStatus.COMPLETE, RunStatus.QUIET)  # after one of these, the slot needs no other night
 
@@ -19,3 +22,11 @@ def latest_slot(now: datetime, at: str) -> datetime:
 def next_slot(now: datetime, at: str) -> datetime:
     """Return the next moment after `now` at which the clock in UTC shows `at` (HH:MM)."""
     return latest_slot(now, at) + timedelta(days=1)
+
+
+def list_full_nights(runs: Iterable[Row], now: datetime, categories: Collection[str]) -> list[Row]:
+    """Return the nights, in the order given, that can stand for a slot.
+
+    Left out are those that a clock ahead of `now` dated, and those that kept papers of fewer categories.
+    """
+    return [run for run in runs if from_text(run["started_at"]) <= now and set(categories) <= set(run["categories"])]

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import date, timedelta
 
 from crawler.announcements import Expectation, expect
-from crawler.slots import GOOD_ENDS
+from crawler.slots import GOOD_ENDS, list_full_nights
 from db.runs import list_runs
 from db.store import Row, Store
 from db.times import from_text
@@ -28,5 +28,9 @@ def judge_zero(store: Store, run: Row, *, holidays: Collection[date], first_nigh
 
 def _find_night_before(store: Store, run: Row) -> Row | None:
     """Return the newest earlier night that ended well or, though it did not, took papers that `run` then lacked."""
-    earlier = (one for one in list_runs(store) if one["kind"] == run["kind"] and one["run_id"] < run["run_id"])
+    earlier = (
+        one
+        for one in list_full_nights(list_runs(store, kind=run["kind"]), from_text(run["started_at"]), run["categories"])
+        if one["run_id"] < run["run_id"]
+    )
     return next((one for one in earlier if one["status"] in GOOD_ENDS or one["new"] + one["changed"] > 0), None)

@@ -95,7 +95,8 @@ def append_undo(store: Store, candidate_id: int, *, reviewer: str, now: str) -> 
         raise DecisionError(f"candidate {candidate_id} has no decision to undo", "`bmp queue show` tells its history")
     if newest["kind"] == "reopen":
         raise DecisionError(
-            f"candidate {candidate_id} was re-opened since ({newest['note']})", "decide it anew instead of undoing"
+            f"candidate {candidate_id} was re-opened since ({newest['note']}), and a re-opening cannot be undone",
+            f"decide it anew: `bmp queue decide {candidate_id} accept --stance S`, or reject, maybe, snooze",
         )
     undo = {"kind": "undo", "undoes": newest["decision_id"], "reviewer": reviewer, "decided_at": now}
     undo_id = _append(store, candidate_id, undo)
@@ -106,15 +107,16 @@ def append_undo(store: Store, candidate_id: int, *, reviewer: str, now: str) -> 
 def _reopen_outdated(store: Store, candidate_id: int, now: str) -> None:
     """Re-open an acceptance that an undo brought back, if its paper changed while another decision was in force."""
     outdated = store.row(
-        f"SELECT p.withdrawn, r.version FROM ({EFFECTIVE_DECISIONS}) e JOIN decisions d USING (decision_id)"
+        "SELECT p.withdrawn > d.paper_withdrawn AS newly_withdrawn, r.version"
+        f" FROM ({EFFECTIVE_DECISIONS}) e JOIN decisions d USING (decision_id)"
         " JOIN candidates c ON c.candidate_id = d.candidate_id JOIN papers p USING (arxiv_id)"
         " JOIN revisions r ON r.revision_id = p.revision_id JOIN revisions s ON s.revision_id = d.revision_id"
-        " WHERE d.candidate_id = ? AND d.kind = 'accept' AND s.revision_id <> r.revision_id"
-        " AND (s.text_hash <> r.text_hash OR p.withdrawn)",
+        " WHERE d.candidate_id = ? AND d.kind = 'accept'"
+        " AND (s.text_hash <> r.text_hash OR p.withdrawn > d.paper_withdrawn)",
         (candidate_id,),
     )
     if outdated is not None:
-        reason = WITHDRAWN if outdated["withdrawn"] else TEXT_CHANGED
+        reason = WITHDRAWN if outdated["newly_withdrawn"] else TEXT_CHANGED
         _append_reopening(store, candidate_id, reason.format(version=outdated["version"]), now)
 
 
@@ -137,8 +139,9 @@ def _append_reopening(store: Store, candidate_id: int, reason: str, now: str) ->
 
 def _append(store: Store, candidate_id: int, event: Row) -> int:
     seen = store.row(
-        "SELECT p.revision_id, m.score, g.ranker_version, substr(r.abstract, m.sentence_start + 1,"
-        " m.sentence_end - m.sentence_start) AS sentence FROM candidates c JOIN papers p USING (arxiv_id)"
+        "SELECT p.revision_id, p.withdrawn AS paper_withdrawn, m.score, g.ranker_version,"
+        " substr(r.abstract, m.sentence_start + 1, m.sentence_end - m.sentence_start) AS sentence"
+        " FROM candidates c JOIN papers p USING (arxiv_id)"
         " LEFT JOIN matches m ON m.match_id = c.match_id LEFT JOIN revisions r ON r.revision_id = m.revision_id"
         " LEFT JOIN rankings g ON g.ranking_id = m.ranking_id WHERE c.candidate_id = ?",
         (candidate_id,),

@@ -24,6 +24,12 @@ def m0002_ledger_by_part(db: Database) -> None:
     _execute_all(db, _LEDGER_BY_PART)
 
 
+@migrations()
+def m0003_what_was_known_when(db: Database) -> None:
+    """When a missing paper was last asked for and first seen; whether a paper was withdrawn when it was decided on."""
+    _execute_all(db, _WHAT_WAS_KNOWN_WHEN)
+
+
 def _execute_all(db: Database, statements: str) -> None:
     for statement in statements.split(";;"):
         if statement.strip():
@@ -254,4 +260,10 @@ CREATE TABLE digests (
     sent_to TEXT NOT NULL,
     sent_at TEXT NOT NULL
 ) STRICT;;
+"""
+
+_WHAT_WAS_KNOWN_WHEN = """
+ALTER TABLE missing_papers ADD COLUMN tried_at TEXT;;
+ALTER TABLE missing_papers ADD COLUMN seen_at TEXT;;
+ALTER TABLE decisions ADD COLUMN paper_withdrawn INTEGER NOT NULL DEFAULT 0 CHECK (paper_withdrawn IN (0, 1));;
 """

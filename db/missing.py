@@ -1,7 +1,9 @@
 """Papers that are known to exist and are not stored: what told of them, and how it ended.
 
 A row is never deleted. It is settled once the paper was fetched by its id, arrived in a later harvest, or turned out to
-be of no wanted category; until then every night tries again, for `TRIED_FOR_DAYS` and `TRIES` times at least.
+be of no wanted category; until then it is asked for, every night at first and every `LATER_EVERY` after `NIGHTLY_FOR`.
+A look-up may be answered from an index that lags behind what told of the paper. Where a version was told, the answer
+shows that; where only a day was told, the paper is looked up again on a later day before it counts as fetched.
 """
 
 from __future__ import annotations
@@ -14,11 +16,12 @@ from datetime import date, datetime, timedelta
 from db.records import Malformed, Paper
 from db.runs import fingerprint
 from db.store import Row, Store
-from db.text import parse_arxiv_id
+from db.text import parse_arxiv_id, text_hash
 from db.times import to_text
 
-TRIED_FOR_DAYS = 30
-TRIES = 30  # so that a time without nights is no reason to give up
+NIGHTLY_FOR = timedelta(days=30)
+NIGHTLY_TRIES = 30  # at least, so that a time without nights does not count
+LATER_EVERY = timedelta(days=7)
 HELD_FOR = timedelta(days=7)  # how long a record that cannot be read holds its source's cursor back
 
 
@@ -41,7 +44,12 @@ class Told:
 def told_by_malformed(records: Iterable[Malformed]) -> list[Told]:
     """Return the papers whose records could not be read, as far as these say whose they are."""
     named = [(parse_arxiv_id(record.identifier or ""), record) for record in records]
-    return [Told(arxiv_id, fingerprint=fingerprint(record)) for arxiv_id, record in named if arxiv_id is not None]
+    return [_told_by(arxiv_id, record) for arxiv_id, record in named if arxiv_id is not None]
+
+
+def _told_by(arxiv_id: str, record: Malformed) -> Told:
+    day = record.datestamp.isoformat() if record.datestamp and record.version is None else None
+    return Told(arxiv_id, record.version, day, fingerprint(record))
 
 
 def find_not_stored(store: Store, told: Sequence[Told]) -> list[Told]:
@@ -72,7 +80,8 @@ def save_missing(store: Store, told: Iterable[Told], told_by: str, *, run_id: in
             " VALUES (:arxiv_id, :version, :datestamp, :fingerprint, :told_by, :run_id, :now)"
             " ON CONFLICT (arxiv_id) DO UPDATE SET version = excluded.version, datestamp = excluded.datestamp,"
             " fingerprint = excluded.fingerprint, told_by = excluded.told_by, run_id = excluded.run_id,"
-            " found_at = excluded.found_at, tries = 0, settled_as = NULL, settled_at = NULL, settled_run_id = NULL"
+            " found_at = excluded.found_at, tries = 0, tried_at = NULL, seen_at = NULL, settled_as = NULL,"
+            " settled_at = NULL, settled_run_id = NULL"
             " WHERE settled_at IS NOT NULL",
             {
                 "arxiv_id": one.arxiv_id,
@@ -87,75 +96,120 @@ def save_missing(store: Store, told: Iterable[Told], told_by: str, *, run_id: in
 
 
 def settle_missing(
-    store: Store, papers: Sequence[Paper], kept: Collection[str], *, how: str, run_id: int, now: str
+    store: Store, papers: Sequence[Paper], kept: Collection[str], *, looked_up: bool, run_id: int, now: str
 ) -> None:
     """Settle what these papers, just received, bring of what was missing. Runs inside the transaction that keeps them.
 
     Args:
         kept: the ids of those that are stored now; the others are of no wanted category.
-        how: `fetched` or `arrived`.
+        looked_up: they were asked for by their ids; else they arrived in a harvest.
     """
     by_id = {paper.arxiv_id: paper for paper in papers}
     for row in _list_waiting(store, by_id):
         paper = by_id[row["arxiv_id"]]
-        if _is_older(paper, row):
-            continue
         wanted = paper.arxiv_id in kept
+        if wanted and _is_older(paper, row):
+            if paper.datestamp is None and not _is_behind(paper, row):
+                _mark_seen(store, paper.arxiv_id, now)
+            continue
         store.connection.execute(
             "UPDATE missing_papers SET settled_as = ?, settled_at = ?, settled_run_id = ? WHERE arxiv_id = ?",
-            (how if wanted else "not wanted", now, run_id, paper.arxiv_id),
+            (("fetched" if looked_up else "arrived") if wanted else "not wanted", now, run_id, paper.arxiv_id),
         )
 
 
-def date_as_told(store: Store, papers: Sequence[Paper]) -> list[Paper]:
-    """Give papers that were looked up, which have no datestamp, the one that they were missed under.
+def _mark_seen(store: Store, arxiv_id: str, now: str) -> None:
+    store.connection.execute(
+        "UPDATE missing_papers SET seen_at = coalesce(seen_at, ?) WHERE arxiv_id = ?", (now, arxiv_id)
+    )
 
-    A look-up shows the record as it is now, hence at least as it was told; undated, it could not tell a changed text
-    from an old one, and the next pass would miss it again.
+
+def date_as_told(store: Store, papers: Sequence[Paper], *, now: str) -> list[Paper]:
+    """Give papers that were looked up, and have no datestamp, the day that they were missed under, where it is sure.
+
+    It is so once a look-up of an earlier day brought the paper, too, or where the text was never seen before under
+    the stored version: undated, such a text would be taken for an old one.
     """
-    told = {row["arxiv_id"]: row["datestamp"] for row in _list_waiting(store, [paper.arxiv_id for paper in papers])}
+    told = {row["arxiv_id"]: row for row in _list_waiting(store, [paper.arxiv_id for paper in papers])}
     return [
-        replace(paper, datestamp=date.fromisoformat(day)) if (day := told.get(paper.arxiv_id)) else paper
+        replace(paper, datestamp=date.fromisoformat(row["datestamp"]))
+        if (row := told.get(paper.arxiv_id)) and row["datestamp"] and _is_sure(store, paper, row, now)
+        else paper
         for paper in papers
     ]
 
 
+def _is_sure(store: Store, paper: Paper, told: Row, now: str) -> bool:
+    if told["seen_at"] is not None and told["seen_at"][:10] < now[:10]:
+        return True
+    texts = store.rows(
+        "SELECT text_hash FROM revisions WHERE (arxiv_id, version) = (?, ?)", (paper.arxiv_id, paper.version)
+    )
+    return bool(texts) and text_hash(paper.title, paper.abstract) not in {row["text_hash"] for row in texts}
+
+
 def _list_waiting(store: Store, arxiv_ids: Iterable[str]) -> list[Row]:
     return store.rows(
-        "SELECT arxiv_id, version, datestamp FROM missing_papers WHERE settled_at IS NULL"
+        "SELECT arxiv_id, version, datestamp, seen_at FROM missing_papers WHERE settled_at IS NULL"
         " AND arxiv_id IN (SELECT value FROM json_each(?)) ORDER BY arxiv_id",
         (json.dumps(list(arxiv_ids)),),
     )
 
 
+def _is_behind(paper: Paper, told: Row) -> bool:
+    """Tell whether the paper's version is older than the one that was told."""
+    return told["version"] is not None and paper.version < int(told["version"])
+
+
 def _is_older(paper: Paper, told: Row) -> bool:
-    if told["version"] is not None and paper.version < told["version"]:
-        return True
-    dated = paper.datestamp is not None and told["datestamp"] is not None
-    return dated and str(paper.datestamp) < told["datestamp"]
+    """Tell whether the paper is, or may be, older than what was told of it."""
+    undated = paper.datestamp is None or str(paper.datestamp) < (told["datestamp"] or "")
+    return _is_behind(paper, told) or (told["datestamp"] is not None and undated)
 
 
-def count_try(store: Store, arxiv_ids: Iterable[str]) -> None:
+def count_try(store: Store, arxiv_ids: Iterable[str], *, now: str) -> None:
     """Count one more look-up of these papers. Runs inside a transaction."""
     store.connection.executemany(
-        "UPDATE missing_papers SET tries = tries + 1 WHERE arxiv_id = ? AND settled_at IS NULL",
-        [(arxiv_id,) for arxiv_id in arxiv_ids],
+        "UPDATE missing_papers SET tries = tries + 1, tried_at = ? WHERE arxiv_id = ? AND settled_at IS NULL",
+        [(now, arxiv_id) for arxiv_id in arxiv_ids],
     )
 
 
-def list_missing(store: Store, *, now: datetime) -> list[str]:
-    """Return the ids of papers that are still missing and still looked for, sorted."""
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Papers that are still missing, each list sorted.
+
+    Attributes:
+        not_come: announced lately; no look-up has brought them.
+        long_gone: announced long ago, and asked for in vain ever since.
+        due: the ids to be asked for now, those included that came and are looked up again to be sure.
+    """
+
+    not_come: list[str]
+    long_gone: list[str]
+    due: list[str]
+
+
+def list_missing(store: Store, *, now: datetime) -> Missing:
+    """Return what is still missing."""
     rows = store.rows(
-        "SELECT arxiv_id FROM missing_papers WHERE settled_at IS NULL AND (found_at > ? OR tries < ?)"
-        " ORDER BY arxiv_id",
-        (to_text(now - timedelta(days=TRIED_FOR_DAYS)), TRIES),
+        "SELECT arxiv_id, seen_at, found_at <= :month_ago AND tries >= :tries AS long_gone,"
+        " coalesce(tried_at, '') <= :week_ago AS rested FROM missing_papers WHERE settled_at IS NULL ORDER BY arxiv_id",
+        {
+            "month_ago": to_text(now - NIGHTLY_FOR),
+            "tries": NIGHTLY_TRIES,
+            "week_ago": to_text(now - LATER_EVERY),
+        },
     )
-    return [row["arxiv_id"] for row in rows]
+    not_come = [row["arxiv_id"] for row in rows if row["seen_at"] is None and not row["long_gone"]]
+    long_gone = [row["arxiv_id"] for row in rows if row["seen_at"] is None and row["long_gone"]]
+    due = [row["arxiv_id"] for row in rows if row["rested"] or not row["long_gone"]]
+    return Missing(not_come, long_gone, due)
 
 
 def count_missing(store: Store) -> int:
-    """Return how many papers are known to be missing, those included that are no longer looked for."""
-    return int(store.value("SELECT count(*) FROM missing_papers WHERE settled_at IS NULL"))
+    """Return how many papers are known to be missing; those that came and are looked up again to be sure are not."""
+    return int(store.value("SELECT count(*) FROM missing_papers WHERE settled_at IS NULL AND seen_at IS NULL"))
 
 
 def is_let_go(store: Store, record: Malformed, *, now: datetime) -> bool:

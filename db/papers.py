@@ -10,7 +10,7 @@ from datetime import date
 from db.decisions import TEXT_CHANGED, WITHDRAWN, reopen_accepted
 from db.records import Paper
 from db.store import Row, Store
-from db.text import hash_text
+from db.text import text_hash
 from db.times import to_text
 
 
@@ -87,11 +87,6 @@ def _was_replaced(store: Store, paper: Paper, known: Row) -> bool:
     )
 
 
-def text_hash(title: str, abstract: str) -> str:
-    """Return the hash that a revision's text is known by."""
-    return hash_text(f"{title}\n{abstract}")
-
-
 def _insert_paper(store: Store, paper: Paper, run_id: int) -> None:
     # The two tables point at each other: the constraint is checked at commit.
     store.insert(
@@ -136,7 +131,7 @@ def _update_details(store: Store, paper: Paper, known: Row) -> None:
     details = {key: value for key, value in _details(paper).items() if value is not None}
     if paper.version > known["version"]:
         details["datestamp"] = paper.datestamp.isoformat() if paper.datestamp else None  # the old one was of the old
-    elif details.get("datestamp") == known["datestamp"]:
+    elif not paper.tells_type or details.get("datestamp") == known["datestamp"]:
         details["withdrawn"] = max(details["withdrawn"], known["withdrawn"])  # whichever of two sources told it
     assignments = ", ".join(f"{name} = :{name}" for name in details)
     store.connection.execute(

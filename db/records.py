@@ -91,7 +91,8 @@ class Paper:
     """One paper as a source gives it: an arXiv id without version, and its newest revision.
 
     `published_at` is the date of v1, `updated_at` that of `version`; `datestamp` is the day the record last
-    changed at the source, None where the source does not say.
+    changed at the source, None where the source does not say. `tells_type`: the source tells of what type the newest
+    version's files are, and so of every withdrawal; others tell of one only in words.
     """
 
     arxiv_id: str
@@ -108,16 +109,18 @@ class Paper:
     doi: str | None = None
     license: str | None = None
     withdrawn: bool = False
+    tells_type: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """A record that could not be read: where, why, and its bytes."""
+    """A record that could not be read: where, why, and its bytes; `version` where at least that can be read."""
 
     identifier: str | None
     datestamp: date | None
     reason: str
     raw: bytes
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 
 from db.errors import UsageError
@@ -11,7 +10,9 @@ from db.records import Malformed, RunStatus
 from db.store import Row, Store
 
 KEPT_BYTES = 64_000  # of a record or an answer that could not be read: enough for a look
+KILLED = "the process ended before the run did"
 _STAGES = ("harvest", "reconcile", "embed", "match")
+_STOPPED = "stopped before the end"  # the beginning of the error of a run that was asked to stop and had no other
 
 
 def start_run(
@@ -25,12 +26,13 @@ def start_run(
 ) -> int:
     """Open a ledger row and return its id. Runs inside a transaction.
 
-    Rows that a killed process left open are closed as failed: the caller holds the night's lock.
+    Rows that a killed process left open are closed, as partial if papers came: the caller holds the night's lock.
     """
     store.connection.execute(
-        "UPDATE runs SET status = 'failed', finished_at = ?, error = 'the process ended before the run did'"
+        "UPDATE runs SET finished_at = ?, error = ?,"
+        " status = CASE WHEN received - malformed + fetched > 0 THEN 'partial' ELSE 'failed' END"
         " WHERE status = 'running'",
-        (started_at,),
+        (started_at, KILLED),
     )
     return store.insert(
         "runs",
@@ -43,6 +45,17 @@ def start_run(
             "program_version": program_version,
         },
     )
+
+
+def list_open_runs(store: Store) -> list[int]:
+    """Return the runs that have not ended, or were killed and not closed yet."""
+    rows = store.rows("SELECT run_id FROM runs WHERE status = 'running' ORDER BY run_id")
+    return [row["run_id"] for row in rows]
+
+
+def was_killed(store: Store, run_id: int) -> bool:
+    """Tell whether a later run had to close this one."""
+    return bool(store.value("SELECT error = ? FROM runs WHERE run_id = ?", (KILLED, run_id)))
 
 
 def add_to_run(store: Store, run_id: int, **amounts: float) -> None:
@@ -177,26 +190,49 @@ def find_bad_answer(store: Store, run_id: int, part: str) -> bytes:
     return bytes(raw)
 
 
-def list_runs(store: Store, *, limit: int | None = None) -> list[Row]:
-    """Return runs in their published form, newest first."""
-    rows = store.rows("SELECT * FROM runs ORDER BY run_id DESC LIMIT ?", (-1 if limit is None else limit,))
+def list_runs(store: Store, *, kind: str | None = None, limit: int | None = None) -> list[Row]:
+    """Return runs of a kind (None: of any) in their published form, newest first."""
+    rows = store.rows(
+        "SELECT * FROM runs WHERE :kind IS NULL OR kind = :kind ORDER BY run_id DESC LIMIT :limit",
+        {"kind": kind, "limit": -1 if limit is None else limit},
+    )
     return [_published(row) for row in rows]
 
 
-def find_last_run(store: Store, *, kind: str | None = "nightly", statuses: Sequence[RunStatus] = ()) -> Row | None:
-    """Return the newest run of a kind (None: of any), in one of the given states if any are given; or None."""
+def find_last_run(store: Store, *, kind: str | None = "nightly") -> Row | None:
+    """Return the newest run of a kind (None: of any), or None."""
     row = store.row(
-        "SELECT * FROM runs WHERE (:kind IS NULL OR kind = :kind)"
-        " AND (:wanted = '[]' OR status IN (SELECT value FROM json_each(:wanted))) ORDER BY run_id DESC LIMIT 1",
-        {"kind": kind, "wanted": json.dumps([status.value for status in statuses])},
+        "SELECT * FROM runs WHERE :kind IS NULL OR kind = :kind ORDER BY run_id DESC LIMIT 1", {"kind": kind}
     )
     return None if row is None else _published(row)
+
+
+def was_stopped(error: str | None) -> bool:
+    """Tell by a run's error whether the run was stopped by a person or the system, and nothing went wrong before."""
+    return error is not None and error.startswith(_STOPPED)
 
 
 def find_first_day(store: Store) -> str | None:
     """Return the day of the first nightly run, as text, or None if there was none."""
     first = store.value("SELECT min(started_at) FROM runs WHERE kind = 'nightly'")
     return None if first is None else str(first)[:10]
+
+
+def find_first_since(store: Store) -> str | None:
+    """Return the earliest day that a nightly run asked from, as text, or None if none did."""
+    first = store.value("SELECT min(since) FROM runs WHERE kind = 'nightly'")
+    return None if first is None else str(first)
+
+
+def find_last_whole_day(store: Store, source: str, part: str, *, now: str) -> str | None:
+    """Return the day, not after `now`, on which a night last read a part without an error, or None if none did."""
+    last = store.value(
+        "SELECT max(started_at) FROM run_parts JOIN runs USING (run_id)"
+        " WHERE kind = 'nightly' AND (run_parts.source, part) = (?, ?) AND run_parts.error IS NULL"
+        " AND started_at <= ?",
+        (source, part, now),
+    )
+    return None if last is None else str(last)[:10]
 
 
 def find_first_asked(store: Store, source: str, part: str) -> str | None:

@@ -12,6 +12,7 @@ from dataclasses import field as dataclass_field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import platformdirs
 
@@ -175,9 +176,18 @@ def _path(value: Any) -> Path:
 
 def _address(value: Any) -> str:
     address = _text(value)
-    if not address.startswith(("https://", "http://")):
-        raise ValueError(f"must be an http or https address, not {address!r}")
+    if not _is_web_address(address):
+        raise ValueError(f"must be an http or https address with a host, not {address!r}")
     return address
+
+
+def _is_web_address(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        found = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port or an IPv6 address that is none
+        return False
+    return found and address.isprintable() and " " not in address
 
 
 def _address_or_off(value: Any) -> str:
@@ -223,7 +233,7 @@ def _categories(value: Any) -> tuple[str, ...]:
     items = value.replace(",", " ").split() if isinstance(value, str) else value
     if not isinstance(items, list | tuple) or not items or not all(_is_category(item) for item in items):
         raise ValueError(f"must be a list of arXiv categories, not {value!r}")
-    return tuple(items)
+    return tuple(dict.fromkeys(items))
 
 
 def _is_category(item: Any) -> bool:
@@ -247,7 +257,13 @@ def _date(item: Any) -> date:
     return date.fromisoformat(item)
 
 
-def _time_of_day(value: Any) -> str:
+def parse_time_of_day(value: Any) -> str:
+    """Return a time of day as HH:MM.
+
+    Raises:
+        TypeError: it is no text.
+        ValueError: it is no time of day; the message says what it must be.
+    """
     text = _text(value)
     hours, colon, minutes = text.partition(":")
     if not (colon and hours.isdecimal() and len(minutes) == 2 and minutes.isdecimal()):
@@ -313,8 +329,8 @@ def _is_mail_address(item: Any) -> bool:
 def _secret_address(value: Any) -> str:
     """Like `_address`, but it may be empty, and a message never holds the value: a webhook's address lets anyone in."""
     address = _secret_line(value).strip()
-    if address and not _WEB_ADDRESS.fullmatch(address):
-        raise ValueError("must be an http or https address")
+    if address and not (_WEB_ADDRESS.fullmatch(address) and _is_web_address(address)):
+        raise ValueError("must be an http or https address with a host")
     return address
 
 
@@ -324,7 +340,7 @@ _COERCERS = {
     "categories": _categories,
     "queue_threshold": _score,
     "first_night_days": _days,
-    "nightly_at": _time_of_day,
+    "nightly_at": parse_time_of_day,
     "arxiv_oai_url": _address,
     "arxiv_api_url": _address,
     "arxiv_rss_url": _address_or_off,

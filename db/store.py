@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from db.times import Clock, now_utc
 
 APPLICATION_ID = 0x424D5031  # "BMP1", so that no other program's database is taken for ours
 BUSY_TIMEOUT_SECONDS = 30.0
+BUSY_LOOK_SECONDS = 0.5  # SQLite waits in C, where no signal is seen
 CACHE_KIB = 32_768  # SQLite's own 2 MB make every insert into a large index a read
 WAL_SAFE_SINCE = (3, 51, 3)  # older SQLite can corrupt a WAL file that two connections write: sqlite.org/wal.html
 
@@ -26,11 +28,18 @@ Parameters = dict[str, Any] | Sequence[Any]
 
 
 class Store:
-    """An open database. Bound to the thread that opened it; every thread opens its own."""
+    """An open database. Bound to the thread that opened it; every thread opens its own.
+
+    Attributes:
+        wait_seconds: how long a transaction waits for another program.
+        while_waiting: called now and then while it waits; what it raises ends the wait.
+    """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self.connection = connection
+        self.wait_seconds = BUSY_TIMEOUT_SECONDS
+        self.while_waiting: Callable[[], None] = lambda: None
         self.database = Database(connection, recursive_triggers=False, execute_plugins=False)
 
     @contextmanager
@@ -50,14 +59,34 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self.connection.execute("BEGIN IMMEDIATE")
+        self._execute_patiently("BEGIN IMMEDIATE")
         try:
             yield
-            self.connection.execute("COMMIT")
+            self._execute_patiently("COMMIT")  # one that finds readers may be tried again
         except BaseException:
             if self.connection.in_transaction:  # SQLite itself rolls back on a full disk
                 self.connection.execute("ROLLBACK")
             raise
+
+    def _execute_patiently(self, statement: str) -> None:
+        """Execute a statement that may have to wait for another program."""
+        began = time.monotonic()
+        self._set_busy_timeout(BUSY_LOOK_SECONDS)
+        try:
+            while True:
+                try:
+                    self.connection.execute(statement)
+                    return
+                except sqlite3.OperationalError as error:
+                    busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # the rest tells of what kind
+                    if not busy or time.monotonic() - began >= self.wait_seconds:
+                        raise
+                self.while_waiting()
+        finally:
+            self._set_busy_timeout(BUSY_TIMEOUT_SECONDS)
+
+    def _set_busy_timeout(self, seconds: float) -> None:
+        self.connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """Return the rows of a query."""

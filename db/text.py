@@ -35,6 +35,11 @@ def clean_paragraphs(text: str) -> str:
     return "\n".join(clean_line(line) for line in text.splitlines()).strip()
 
 
+def text_hash(title: str, abstract: str) -> str:
+    """Return the hash that a revision's text is known by."""
+    return hash_text(f"{title}\n{abstract}")
+
+
 def hash_text(text: str) -> str:
     """Return the SHA-256 of the text's UTF-8 bytes, as 64 hexadecimal digits."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()

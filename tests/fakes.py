@@ -6,7 +6,7 @@ import hashlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -118,8 +118,9 @@ def reconciliation(
     ]
     return Reconciliation(
         [*checks, *lists],
-        look_up=lambda ids: IdsSource(QueryApi(asked, server.api_url), ids),
+        look_up=lambda ids: IdsSource(QueryApi(asked, server.api_url), ids, patience=lambda: asked.patience(2)),
         patience=lambda: asked.patience(10),
+        overdue_after=timedelta(days=2 * every_days),
     )
 
 
@@ -136,6 +137,7 @@ def run_night(
     threshold: float = 1e9,
     reconciliation: Reconciliation | None = None,
     judge_zero: Callable[[Row], Expectation] | None = None,
+    moves_cursors: bool = True,
     progress: Progress = no_progress,
 ) -> Outcome:
     """Run one night with a fake model and return its outcome."""
@@ -154,6 +156,7 @@ def run_night(
         since=since,
         reconciliation=reconciliation,
         judge_zero=judge_zero,
+        moves_cursors=moves_cursors,
     )
     return nightly.run_night(night)
 

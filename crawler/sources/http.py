@@ -6,6 +6,7 @@ arXiv asks for at most one request every three seconds over one connection, for 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -45,6 +46,18 @@ class Pace:
     read_timeout_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """Until when a host is left alone, by the monotonic clock, and the error that says so."""
+
+    until: float
+    message: str = ""
+    hint: str | None = None
+
+
+_NO_REST = _Rest(-math.inf)
+
+
 class PoliteClient:
     """Fetches one answer at a time; an answer counts only once it has been parsed."""
 
@@ -66,6 +79,8 @@ class PoliteClient:
         self._lost_seconds = 0.0
         self._may_lose_seconds = pace.max_wait_seconds
         self._refusal: RefusedError | None = None
+        self._tip = "" if "(" in user_agent else ", and set BMP_CONTACT"
+        self._rests: dict[str, _Rest] = {}
         self._client = httpx.Client(
             transport=transport,
             headers={"User-Agent": user_agent},
@@ -80,12 +95,13 @@ class PoliteClient:
 
         Raises:
             RefusedError: arXiv answered 403, now or before: nothing more is asked of it in this run, by no interface.
-            SourceError: it cannot be had, whatever the number of tries, or the time to lose is spent.
+            SourceError: it cannot be had, whatever the number of tries, or the time to lose is spent, or its host asked
+                for a longer wait before: then no request is made until that is over.
             StopRequested: while waiting.
         """
         attempt, body = 0, None
         while True:
-            began = self._wait_for_turn()
+            began = self._wait_for_turn(url)
             try:
                 body = self._fetch(url, params)
                 return parse(body)
@@ -117,9 +133,11 @@ class PoliteClient:
         """Close the connection."""
         self._client.close()
 
-    def _wait_for_turn(self) -> float:
+    def _wait_for_turn(self, url: str) -> float:
         if self._refusal is not None:
             raise self._refusal
+        if self._rests and self._monotonic() < (rest := self._rests.get(_host(url), _NO_REST)).until:
+            raise SourceError(rest.message, rest.hint)
         self._stop.check()
         if self._ended_at is not None:
             self._stop.sleep(self._ended_at + self._pace.delay_seconds - self._monotonic())
@@ -133,10 +151,13 @@ class PoliteClient:
         wait = max(asked_wait, min(backoff, max(left, 0.0)))
         if left <= 0 or wait > left:
             asked = f", which asks to wait {asked_wait:.0f} s" if asked_wait > 0 else ""
-            raise SourceError(
-                f"{_host(url)}: {reason}{asked}; gave up after {attempt + 1} tries",
+            error = SourceError(
+                f"{_host(url)}: {reason}{asked}; gave up after {attempt + 1} {'tries' if attempt else 'try'}",
                 "the next run goes on from here; BMP_ARXIV_MAX_WAIT_SECONDS says how long a run keeps trying",
             )
+            if asked_wait > 0:
+                self._rests[_host(url)] = _Rest(self._monotonic() + asked_wait, error.message, error.hint)
+            raise error
         self._lost_seconds += wait
         self._stop.sleep(wait)
 
@@ -165,7 +186,7 @@ class PoliteClient:
         if status == 403:
             self._refusal = RefusedError(
                 f"{_host(url)} refuses to answer (403)",
-                "no further request was made; set BMP_CONTACT, and look at https://status.arxiv.org first",
+                f"no further request was made, a later night tries again; look at https://status.arxiv.org{self._tip}",
             )
             raise self._refusal
         if status in TRY_AGAIN_STATUSES:

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from crawler.sources.crosscheck import ToldPage
-from crawler.sources.oai import OVERLAP, Getter, follow_tokens
+from crawler.sources.oai import OVERLAP, Getter, follow_tokens, running_in_circles
 from crawler.sources.oai_parse import OAI, OaiAnswer, open_answer, read_datestamp, read_token
 from db.errors import AnswerError
 from db.missing import Told
 from db.text import parse_arxiv_id
 from db.times import Clock
+
+MAX_PAGES = 200  # of up to 20,000 headers each: more than arXiv has papers
 
 
 class IdentifierList:
@@ -36,7 +38,11 @@ class IdentifierList:
         return paged or (cursor is not None and today - date.fromisoformat(cursor) >= self._every)
 
     def start(self, cursor: str | None, harvested_from: str | None) -> str:
-        """Return the day of the last pass less the overlap, or the first day of the harvest if that is earlier."""
+        """Return the day of the last pass less the overlap, or the first day of the harvest if that is earlier.
+
+        Args:
+            cursor: the day of the last pass; before the first one, the day from which papers were first asked for.
+        """
         days = [] if cursor is None else [(date.fromisoformat(cursor) - OVERLAP).isoformat()]
         days += [] if harvested_from is None else [harvested_from]
         return min(days, default=self._clock().date().isoformat())
@@ -53,10 +59,14 @@ class IdentifierList:
         """
         params = {"verb": "ListIdentifiers", "metadataPrefix": "arXivRaw", "set": self.part, "from": start}
         day: date | None = None
-        for answer in follow_tokens(self._client, self._url, params, parse_identifiers):
+        seen = set[Told]()
+        for answer in follow_tokens(self._client, self._url, params, parse_identifiers, max_pages=MAX_PAGES):
             # Both clocks: a list vouches for no day that has not come by either of them.
             day = day or min(answer.response_day, self._clock().date())
             yield ToldPage(answer.told, answer.malformed, None if answer.token else day.isoformat())
+            if answer.token and seen.issuperset(answer.told):
+                raise running_in_circles(self.part)
+            seen.update(answer.told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ https://info.arxiv.org/help/oa/index.html. Records are asked for as `arXivRaw`, 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -23,6 +24,7 @@ OVERLAP = timedelta(days=3)  # the server pages by offset: what moved while a li
 CLOCKS_MAY_DIFFER = timedelta(days=1)  # an answer out of a cache is some hours old, and midnight may lie between
 MAX_PAGES = 5_000  # arXiv's whole list has about 1,200 pages
 MAX_RESTARTS = 3
+PAGES_REMEMBERED = 8  # a list that leads back into one of these runs in a circle
 
 Answer = TypeVar("Answer")
 
@@ -74,6 +76,7 @@ class OaiSource:
             try:
                 yield from self._read_list(part, reading)
                 self._check_clocks(part, reading)
+                reading.check_size(part)
                 return
             except TokenRefused:
                 reading.restart()
@@ -130,7 +133,12 @@ OneAnswer = TypeVar("OneAnswer", bound=ListAnswer)
 
 
 def follow_tokens(
-    client: Getter, url: str, params: Mapping[str, str], parse: Callable[[bytes], OneAnswer]
+    client: Getter,
+    url: str,
+    params: Mapping[str, str],
+    parse: Callable[[bytes], OneAnswer],
+    *,
+    max_pages: int = MAX_PAGES,
 ) -> Iterator[OneAnswer]:
     """Yield a list's answers, one after the other; one that says `noRecordsMatch` is an answer like others.
 
@@ -139,7 +147,7 @@ def follow_tokens(
         SourceError: the endpoint fails for good, refuses the request, or its list does not end.
     """
     asked, tokens = dict(params), set[str]()
-    for _ in range(MAX_PAGES):
+    for _ in range(max_pages):
         answer = client.get(url, asked, parse)
         if answer.error == "badResumptionToken" and tokens:
             raise TokenRefused(f"the endpoint refused its own resumption token: {answer.error_text}")
@@ -152,7 +160,7 @@ def follow_tokens(
             raise running_in_circles(params.get("set", ""))
         tokens.add(answer.token)
         asked = {"verb": params["verb"], "resumptionToken": answer.token}
-    raise SourceError(f"the list of set {params.get('set', '')} does not end after {MAX_PAGES} pages")
+    raise SourceError(f"the list of set {params.get('set', '')} does not end after {max_pages} pages")
 
 
 def running_in_circles(part: str) -> SourceError:
@@ -180,8 +188,10 @@ class _Reading:
         self.stands_still = False
         self.asked_again = False
         self.answered_on: date | None = None
+        self._begins = start
         self._received = 0
-        self._seen: set[str] = set()
+        self._promised: int | None = None
+        self._seen: deque[frozenset[str]] = deque(maxlen=PAGES_REMEMBERED)
         self._last_day = start
         self._in_order = True
         self._server_day: str | None = None
@@ -189,29 +199,52 @@ class _Reading:
     def restart(self) -> None:
         """Begin the list anew at the last day that is vouched for; what was seen of that day comes again."""
         self._seen.clear()
+        self._received, self._promised = 0, None
         if self._in_order:
             self.resume_from = self._last_day
 
     def take(self, answer: OaiPage, *, today: date) -> Page:
         """Return the answer as a page of the source, with the cursor it allows."""
-        identifiers = {paper.arxiv_id for paper in answer.papers} | answer.other_identifiers
-        self.stands_still = bool(answer.token) and identifiers <= self._seen
-        self._seen |= identifiers
+        identifiers = frozenset(paper.arxiv_id for paper in answer.papers) | answer.other_identifiers
+        self.stands_still = bool(answer.token) and identifiers <= frozenset().union(*self._seen)
+        self._seen.append(identifiers)
         self.answered_on = self.answered_on or answer.response_day
         self._received += answer.received
         self._server_day = self._server_day or self._present(answer.response_day, today).isoformat()
         page_first_day = min(answer.days, default=self.resume_from)
         for day in answer.days:
-            self._in_order = self._in_order and day >= self._last_day
+            # A day that has not come says nothing of the days before it.
+            self._in_order = self._in_order and self._last_day <= day <= self._server_day
             self._last_day = max(self._last_day, day)
+        if answer.list_size is not None:
+            self._promised = answer.list_size
         cursor = None
         if not answer.token:
-            cursor = self._server_day
+            cursor = self._begin_anew() if self._came_short() else self._server_day
         elif self._in_order:
             cursor = min(self._last_day, self._server_day)
-        promised = answer.list_size if answer.list_size is not None else (None if answer.token else self._received)
+        promised = self._promised if self._promised is not None else (None if answer.token else self._received)
         malformed = tuple(_dated(record, page_first_day) for record in answer.malformed)
         return Page(answer.papers, malformed, answer.received, cursor, promised)
+
+    def check_size(self, part: str) -> None:
+        """Refuse to call a list whole that ended before it had as many records as the server said.
+
+        Raises:
+            SourceError: it did.
+        """
+        if self._came_short():
+            raise SourceError(
+                f"the list of set {part} ended after {self._received} of {self._promised} records",
+                "the next run asks again from the same day",
+            )
+
+    def _came_short(self) -> bool:
+        return self._promised is not None and self._received < self._promised
+
+    def _begin_anew(self) -> str:
+        """Return the cursor with which the next run asks from the same day as this one."""
+        return (date.fromisoformat(self._begins) + OVERLAP).isoformat()
 
     def _present(self, response_day: date, today: date) -> date:
         """Return the earlier of the two clocks' days; ours is off if it stands before the day that was asked from."""

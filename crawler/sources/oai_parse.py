@@ -113,7 +113,8 @@ def _read_list(record_list: etree._Element, response_day: date) -> OaiPage:
         try:
             paper = None if _is_deleted(header) else parse_record(record)
         except AnswerError as error:
-            malformed.append(Malformed(identifier or None, datestamp, error.message, etree.tostring(record)))
+            raw, version = etree.tostring(record), _newest_version(record)
+            malformed.append(Malformed(identifier or None, datestamp, error.message, raw, version))
             paper = None
         if paper:
             papers.append(paper)
@@ -191,7 +192,15 @@ def parse_record(record: etree._Element) -> Paper:
         doi=_optional(raw, "doi"),
         license=_optional(raw, "license"),
         withdrawn=newest.source_type == "I" or says_withdrawn(comments, abstract),
+        tells_type=True,
     )
+
+
+def _newest_version(record: etree._Element) -> int | None:
+    """Return the newest version of a record that cannot be read whole, None where its versions are not sure either."""
+    texts = [element.get("version", "") for element in record.iter(f"{RAW}version")]
+    found = [_VERSION.fullmatch(text) for text in texts]
+    return max((int(one[1]) for one in found if one), default=None) if all(found) else None
 
 
 @dataclass(frozen=True, slots=True)

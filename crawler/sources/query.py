@@ -2,13 +2,15 @@
 
 The package takes an empty, foreign or truncated answer for "no results", waits without limit, ignores Retry-After and
 drops incomplete entries. So it is handed a session of ours in place of its own: every answer comes through the polite
-client and is checked before the package sees it. API: https://info.arxiv.org/help/api/user-manual.html
+client and is checked before the package sees it, and an entry that cannot be read is kept for a look. API: https://info.arxiv.org/help/api/user-manual.html
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -22,8 +24,8 @@ from crawler.sources.source import Page
 from crawler.sources.tex import decode_accents
 from crawler.sources.withdrawal import says_withdrawn
 from crawler.sources.xml import parse_strictly
-from db.errors import AnswerError, SourceError
-from db.records import Paper
+from db.errors import AnswerError, RefusedError, SourceError
+from db.records import Malformed, Paper
 from db.text import clean_line, parse_arxiv_id
 from db.times import Clock
 
@@ -34,6 +36,10 @@ OPENSEARCH = "{http://a9.com/-/spec/opensearch/1.1/}"
 PAGE_SIZE = 1_000  # the manual asks to refine queries that return more
 MOST_RESULTS = 10_000  # the API fails beyond
 IDS_PER_REQUEST = 100
+VAIN_REQUESTS = 4  # so many failures and no answer: the API is sick
+FAILED_REQUESTS = 24  # so many failures beside answers
+_NO_PAPER = "http://arxiv.org/abs/0000.00000"
+_LONG_AGO = "1970-01-01T00:00:00Z"
 _COUNT = re.compile(r"[0-9]{1,9}")
 OVERLAP = timedelta(days=30)  # papers held in moderation appear late, under their old date
 
@@ -52,23 +58,32 @@ class _CheckedSession:
     def __init__(self, client: Getter) -> None:
         self._client = client
         self.total = 0
+        self.malformed: list[Malformed] = []
 
     def get(self, url: str, headers: dict[str, str]) -> _CheckedAnswer:
         parts = urlsplit(url)
         params = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
         start = int(params["start"])
         endpoint = parts._replace(query="").geturl()
-        return self._client.get(endpoint, params, lambda body: self._check(body, start))
+        feed, malformed = self._client.get(endpoint, params, lambda body: self._check(body, start))
+        self.malformed += malformed
+        return _CheckedAnswer(etree.tostring(feed))
 
-    def _check(self, body: bytes, start: int) -> _CheckedAnswer:
-        feed = _parse_feed(body)
+    def _check(self, body: bytes, start: int) -> tuple[etree._Element, list[Malformed]]:
+        """Return a feed whose every entry can be read, and the entries that could not."""
+        feed, malformed = _parse_feed(body), list[Malformed]()
         self.total = _total(feed)
         entries = feed.findall(f"{ATOM}entry")
         for entry in entries:
-            _check_entry(entry)
+            try:
+                _check_entry(entry)
+            except AnswerError as error:
+                identifier = clean_line(entry.findtext(f"{ATOM}id") or "") or None
+                malformed.append(Malformed(identifier, None, error.message, etree.tostring(entry, with_tail=False)))
+                _stand_in(entry)
         if not entries and start < self.total:
             raise AnswerError(f"the page from {start} on is empty, though there are {self.total} results")
-        return _CheckedAnswer(body)
+        return feed, malformed
 
 
 def _parse_feed(body: bytes) -> etree._Element:
@@ -89,9 +104,11 @@ def _check_entry(entry: etree._Element) -> None:
     identifier = (entry.findtext(f"{ATOM}id") or "").strip()
     if "/api/errors" in identifier:
         raise SourceError(f"arXiv refuses the query: {clean_line(entry.findtext(f'{ATOM}summary') or '')[:160]}")
-    for name in ("id", "title", "published", "updated", "summary"):
+    for name in ("id", "title", "published", "updated"):  # some old papers have no summary
         if not (entry.findtext(f"{ATOM}{name}") or "").strip():
-            raise AnswerError(f"an entry ({clean_line(identifier)[:60]}) has no {name}")
+            raise AnswerError(f"the entry has no {name}")
+    if parse_arxiv_id(identifier) is None:
+        raise AnswerError("the entry has no valid arXiv id")
     for name in ("published", "updated"):
         _check_moment((entry.findtext(f"{ATOM}{name}") or "").strip())
 
@@ -100,7 +117,31 @@ def _check_moment(text: str) -> None:
     try:
         datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise AnswerError(f"an entry has '{clean_line(text)[:40]}' for a date") from None
+        raise AnswerError(f"the entry has '{clean_line(text)[:40]}' for a date") from None
+
+
+def _stand_in(entry: etree._Element) -> None:
+    """Put an entry that the package can read, and that is known for none, in the place of one that cannot be read.
+
+    The package turns pages by the number of entries that it has read.
+    """
+    entry[:] = []
+    for name, text in (("id", _NO_PAPER), ("title", "-"), ("published", _LONG_AGO), ("updated", _LONG_AGO)):
+        etree.SubElement(entry, f"{ATOM}{name}").text = text
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found: the papers, the entries that could not be read, and how many results the API tells of."""
+
+    papers: list[Paper]
+    malformed: list[Malformed]
+    total: int
+
+    @property
+    def received(self) -> int:
+        """Return how many results came, readable or not."""
+        return len(self.papers) + len(self.malformed)
 
 
 class QueryApi:
@@ -112,13 +153,13 @@ class QueryApi:
         self._package.query_url_format = url + "?{}"
         self._package._session = self._session  # the package has no other way in
 
-    def fetch(self, search: arxiv.Search) -> tuple[list[Paper], int]:
-        """Return the papers of a search, and how many results the API says there are.
+    def fetch(self, search: arxiv.Search) -> Found:
+        """Return what a search finds.
 
         Raises:
             SourceError: the API fails, or there are more results than it can give.
         """
-        self._session.total = 0
+        self._session.total, self._session.malformed = 0, []
         self._package.page_size = min(PAGE_SIZE, search.max_results or len(search.id_list) or PAGE_SIZE)
         papers: dict[str, Paper] = {}
         try:
@@ -127,11 +168,12 @@ class QueryApi:
                     raise SourceError(
                         f"the query has {self._session.total} results, more than the API gives", "narrow it"
                     )
-                paper = _paper(result)
-                papers[paper.arxiv_id] = paper
+                if result.entry_id != _NO_PAPER:
+                    paper = _paper(result)
+                    papers[paper.arxiv_id] = paper
         except arxiv.ArxivError as error:
             raise SourceError(f"the query API failed: {clean_line(str(error))[:160]}") from error
-        return list(papers.values()), self._session.total
+        return Found(list(papers.values()), self._session.malformed, self._session.total)
 
 
 def _paper(result: Any) -> Paper:
@@ -196,27 +238,28 @@ class ApiDaysSource:
             SourceError: a day did not arrive whole, or the API says that there was nothing on any day, or the first
                 day has not come by our clock.
         """
-        promised = received = 0
+        promised = 0
         day, today = date.fromisoformat(start), self._clock().astimezone(UTC).date()
         if day > today:
             raise SourceError(f"by this machine's clock {day} has not come", "set the clock right, or ask from earlier")
         while day <= today:
-            papers, total = self._api.fetch(self._search(day))
-            promised, received = promised + total, received + len(papers)
+            found = self._api.fetch(self._search(day))
+            promised += found.total
             last = day == today
             if last and not promised and (today - date.fromisoformat(start)).days >= 7:
                 raise SourceError(
                     "the query API says that nothing was submitted for a week", "it is not to be believed"
                 )
-            whole = len(papers) == total
+            whole = found.received == found.total
             yield Page(
-                tuple(papers),
-                received=len(papers),
-                cursor=day.isoformat() if whole and total else None,  # an empty day may be a lie of the API
+                tuple(found.papers),
+                tuple(found.malformed),
+                received=found.received,
+                cursor=day.isoformat() if whole and found.total else None,  # an empty day may be a lie of the API
                 promised=promised if last else None,
             )
             if not whole:
-                raise SourceError(f"the query API promised {total} papers of {day} and gave {len(papers)}")
+                raise SourceError(f"the query API promised {found.total} papers of {day} and gave {found.received}")
             day += timedelta(days=1)
 
     def _search(self, day: date) -> arxiv.Search:
@@ -233,9 +276,17 @@ class IdsSource:
 
     name = "api"
 
-    def __init__(self, api: QueryApi, arxiv_ids: Sequence[str]) -> None:
+    def __init__(
+        self,
+        api: QueryApi,
+        arxiv_ids: Sequence[str],
+        *,
+        patience: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """Ask for these papers; `patience` limits the time that one request may lose."""
         self._api = api
         self._arxiv_ids = list(dict.fromkeys(arxiv_ids))
+        self._patience = patience
 
     def parts(self) -> Sequence[str]:
         """Return the one part."""
@@ -250,19 +301,53 @@ class IdsSource:
         return f"{len(self._arxiv_ids)} papers by id"
 
     def pages(self, part: str, start: str) -> Iterator[Page]:
-        """Yield the papers in batches.
+        """Yield the papers in batches; one that fails is asked for in halves, so that one id cannot hold up others.
 
         Raises:
-            SourceError: arXiv does not know some of the ids; names them.
+            SourceError: some papers did not come; names them and says why.
         """
-        missing = set(self._arxiv_ids)
-        for first in range(0, len(self._arxiv_ids), IDS_PER_REQUEST):
-            batch = self._arxiv_ids[first : first + IDS_PER_REQUEST]
-            papers, _ = self._api.fetch(arxiv.Search(id_list=batch, max_results=None))
-            missing -= {paper.arxiv_id for paper in papers}
-            yield Page(tuple(papers), received=len(papers), promised=len(self._arxiv_ids))
-        if missing:
-            raise SourceError(f"arXiv does not know {', '.join(sorted(missing)[:10])}", "check the ids")
+        waiting = deque(
+            self._arxiv_ids[first : first + IDS_PER_REQUEST]
+            for first in range(0, len(self._arxiv_ids), IDS_PER_REQUEST)
+        )
+        unknown, unread, answers = set(self._arxiv_ids), dict[str, str](), 0
+        failures: list[SourceError] = []
+        while waiting:
+            batch = waiting.popleft()
+            try:
+                with self._patience():
+                    found = self._api.fetch(arxiv.Search(id_list=batch, max_results=None))
+            except RefusedError:
+                raise
+            except SourceError as error:
+                failures.append(error)
+                if len(failures) == (FAILED_REQUESTS if answers else VAIN_REQUESTS):
+                    raise
+                waiting.extend(_halves(batch))
+                if len(batch) == 1:
+                    unread[batch[0]] = error.message
+                continue
+            answers += 1
+            unknown -= {paper.arxiv_id for paper in found.papers}
+            unread |= {parse_arxiv_id(one.identifier or "") or "an entry": one.reason for one in found.malformed}
+            yield Page(
+                tuple(found.papers), tuple(found.malformed), received=found.received, promised=len(self._arxiv_ids)
+            )
+        if failures and not answers:
+            raise failures[0]
+        self._tell_what_is_left(unknown - set(unread), unread)
+
+    def _tell_what_is_left(self, unknown: set[str], unread: dict[str, str]) -> None:
+        left = [f"arXiv does not know {', '.join(sorted(unknown)[:10])}"] if unknown else []
+        left += [f"{arxiv_id}: {reason}" for arxiv_id, reason in sorted(unread.items())[:10]]
+        if left:
+            raise SourceError("; ".join(left), "check the ids" if unknown else None)
+
+
+def _halves(batch: list[str]) -> list[list[str]]:
+    """Return the two halves of a batch, none of a single id."""
+    middle = len(batch) // 2
+    return [batch[:middle], batch[middle:]] if middle else []
 
 
 class SearchSource:
@@ -290,8 +375,8 @@ class SearchSource:
     def pages(self, part: str, start: str) -> Iterator[Page]:
         """Yield what the query gives, as one page."""
         search = arxiv.Search(query=self._query, max_results=self._limit, sort_by=arxiv.SortCriterion.SubmittedDate)
-        papers, total = self._api.fetch(search)
-        promised = min(total, self._limit)
-        yield Page(tuple(papers), received=len(papers), promised=promised)
-        if len(papers) < promised:
-            raise SourceError(f"the query API promised {promised} papers and gave {len(papers)}")
+        found = self._api.fetch(search)
+        promised = min(found.total, self._limit)
+        yield Page(tuple(found.papers), tuple(found.malformed), received=found.received, promised=promised)
+        if found.received < promised:
+            raise SourceError(f"the query API promised {promised} papers and gave {found.received}")

@@ -16,6 +16,8 @@ def parse_strictly(body: bytes) -> etree._Element:
     """
     if not body.strip():
         raise AnswerError("the answer is empty")
+    if body.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
+        raise AnswerError("the answer is a web page, not the XML that was asked for")
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, recover=False, load_dtd=False)
     try:
         root = etree.fromstring(body, parser)

@@ -46,6 +46,8 @@ def _shown(setting: SettingsOrigin) -> str:
     value = _plain(setting)
     if value is None:
         return "(the ranker's own)"
+    if setting.name == "config" and not setting.value.exists():
+        return f"{value} (not found)"
     return " ".join(value) if isinstance(value, tuple) else str(value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import cached_property
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from db.settings import Settings, load_settings
+from db.settings import Settings, load_settings, parse_time_of_day
 from db.text import clean_line
 from db.times import Clock, now_utc, require_date
 
@@ -91,7 +92,28 @@ class DateType(click.ParamType[date]):
             self.fail(str(error), param, ctx)
 
 
+class TimeOfDayType(click.ParamType[str]):
+    """A time of day in UTC such as 06:30."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the time as HH:MM, or fail as wrong usage."""
+        try:
+            return parse_time_of_day(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
 DATE = DateType()
+TIME_OF_DAY = TimeOfDayType()
+ROW_ID = click.IntRange(1, 2**63 - 1)  # what SQLite can hold
+LIMIT = click.IntRange(1, 10**9)
+
+
+def parse_row_id(digits: str) -> int:
+    """Return the id of a row that stands among other words, or fail as wrong usage."""
+    return ROW_ID(digits)
 
 
 def write_json(value: Any) -> None:
@@ -100,7 +122,7 @@ def write_json(value: Any) -> None:
 
 
 def write_table(rows: Sequence[Sequence[Any]], headers: Sequence[str], *, wide: int | None = None) -> None:
-    """Write rows as a plain table on stdout, no wider than the terminal.
+    """Write rows as a plain table on stdout, no wider than the terminal; where there is none, nothing is cut.
 
     Args:
         wide: the column that gives way when the terminal is narrow.
@@ -108,7 +130,7 @@ def write_table(rows: Sequence[Sequence[Any]], headers: Sequence[str], *, wide: 
     from tabulate import tabulate
 
     cells = [["" if cell is None else clean_line(str(cell)) for cell in row] for row in rows]
-    if wide is not None and cells:
+    if wide is not None and cells and sys.stdout.isatty():
         others = sum(
             max(len(headers[column]), *(len(row[column]) for row in cells)) + 2
             for column in range(len(headers))
@@ -123,6 +145,14 @@ def write_table(rows: Sequence[Sequence[Any]], headers: Sequence[str], *, wide: 
 def shorten(text: str, width: int) -> str:
     """Return the text cut to `width` characters, with an ellipsis where something was cut."""
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+
+
+def show_controls(content: bytes) -> str:
+    """Return bytes as text for a terminal: what could steer it, and what is no UTF-8, is written as an escape."""
+    text = content.decode("utf-8", errors="backslashreplace")
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 def say(line: str) -> None:

@@ -19,13 +19,11 @@ FORMATS = ("text", "markdown", "html")
 
 @click.command()
 @click.option("--since", type=DATE, help="From this day on (2026-11-24, UTC).")
-@click.option(
-    "--format", "format_name", type=click.Choice(FORMATS), default="text", show_default=True, help="How it is written."
-)
+@click.option("--format", "format_name", type=click.Choice(FORMATS), show_default="text", help="How it is written.")
 @click.option("--send", is_flag=True, help="Mail it, instead of writing it, to whom the setting mail_to names.")
 @json_option
 @pass_app
-def digest(app: AppContext, since: date | None, format_name: str, send: bool, as_json: bool) -> None:
+def digest(app: AppContext, since: date | None, format_name: str | None, send: bool, as_json: bool) -> None:
     """Tell what is new in the queue, what was decided and re-opened, what went wrong, and what the runs did.
 
     Without --since: from where the last mailed digest ended, or of the last seven days. --json writes all facts;
@@ -34,6 +32,8 @@ def digest(app: AppContext, since: date | None, format_name: str, send: bool, as
     from curation.cli.telling import gather_to_send, mail_digest, mail_is_set_up
     from curation.digest.facts import gather_digest, untold_since
 
+    if as_json and format_name is not None:
+        raise UsageError("--format and --json do not go together", "name one of the two")
     if send and not mail_is_set_up(app.settings):
         raise SettingsError("mail is not set up", "set smtp_host and mail_to; docs/unattended.md says how")
     with app.open_store() as store:
@@ -49,7 +49,7 @@ def digest(app: AppContext, since: date | None, format_name: str, send: bool, as
     if as_json:
         write_json(asdict(gathered))
     elif not send:
-        click.echo(render(gathered, format_name), nl=False)
+        click.echo(render(gathered, format_name or "text"), nl=False)
 
 
 def render(gathered: Digest, format_name: str) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from curation.cli.context import DATE, AppContext, json_option, pass_app, say, write_json
+from curation.cli.context import DATE, TIME_OF_DAY, AppContext, json_option, pass_app, say, write_json
 from db.errors import BusyError, UsageError
 from db.text import require_arxiv_id
 
@@ -18,10 +18,15 @@ if TYPE_CHECKING:
     from crawler.control import Stop
     from crawler.nightly import Night
     from crawler.sources.http import PoliteClient
-    from db.store import Store
+    from db.store import Row, Store
 
 category_option = click.option(
-    "--category", "categories", multiple=True, metavar="C", help="Keep papers of this category; may be repeated."
+    "--category",
+    "categories",
+    multiple=True,
+    metavar="C",
+    callback=lambda _ctx, _param, named: tuple(dict.fromkeys(named)),
+    help="Keep papers of this category; may be repeated.",
 )
 
 
@@ -61,9 +66,12 @@ def run_nightly(
     from curation.cli.wiring import exit_code, polite_client, stopping_on_signals
     from db.runs import find_last_run
 
+    if since is not None and since > app.clock().astimezone(UTC).date():
+        raise UsageError(f"{since} has not begun yet (UTC)", "name an earlier day")
     wanted = categories or app.settings.categories
     with stopping_on_signals() as stop, polite_client(app.settings, stop) as client, app.open_store() as store:
         night = _night(app, store, source, stop, client, wanted, since=since)
+        _warn_of_sample(store)
         if not app.settings.contact:
             say("Tip: set BMP_CONTACT to an e-mail address, so that arXiv can reach you before it blocks you.")
         try:
@@ -79,6 +87,16 @@ def run_nightly(
     if as_json:
         write_json(outcome.run)
     return exit_code(outcome)
+
+
+def _warn_of_sample(store: Store) -> None:
+    from db.runs import find_last_run
+
+    if find_last_run(store, kind="demo") is not None:
+        say(
+            f"Warning: {store.path} holds the demo's made-up papers, and they stay among the real ones;"
+            " name another database with BMP_DB or bmp --db."
+        )
 
 
 def _night(
@@ -127,9 +145,9 @@ def backfill(
     source = SnapshotSource(file, wanted, since=since)
     with stopping_on_signals() as stop, app.open_store() as store:
         outcome = run_locked(app, make_night(app, store, source, stop, kind="backfill", categories=wanted, since=since))
+        tell_outcome(store, outcome.run)
     if as_json:
         write_json(outcome.run)
-    tell_outcome(outcome.run)
     ctx.exit(exit_code(outcome))
 
 
@@ -176,9 +194,9 @@ def fetch(
         api = query_api(app, client)
         source = SearchSource(api, query, limit) if query is not None else IdsSource(api, ids)
         outcome = run_locked(app, make_night(app, store, source, stop, kind="fetch", categories=()))
+        tell_outcome(store, outcome.run)
     if as_json:
         write_json(outcome.run)
-    tell_outcome(outcome.run)
     ctx.exit(exit_code(outcome))
 
 
@@ -193,7 +211,9 @@ def missing_references(store: Store) -> list[str]:
 
 
 @click.command()
-@click.option("--at", metavar="HH:MM", help="The time of day in UTC; 06:30 unless the settings say otherwise.")
+@click.option(
+    "--at", type=TIME_OF_DAY, metavar="HH:MM", help="The time of day in UTC; 06:30 unless the settings say otherwise."
+)
 @pass_app
 def schedule(app: AppContext, at: str | None) -> None:
     """Stay alive and run a night every day; after a time of being down the missed night runs at once.
@@ -203,34 +223,65 @@ def schedule(app: AppContext, at: str | None) -> None:
     from crawler.control import Stop
     from crawler.schedule import run_schedule
     from crawler.slots import next_slot
-    from db.settings import load_settings
 
-    if at is not None:
-        at = load_settings({**app.environment, "BMP_NIGHTLY_AT": at}, db=app.db_option).nightly_at
     at = at or app.settings.nightly_at
-    app.open_store().close()  # a database that cannot be opened is told now, not at night
+    with app.open_store() as store:  # a database that cannot be opened is told now, not at night
+        _warn_of_sample(store)
+        due = describe_due(_list_nights(app, store), app.clock(), at)
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
     stop = Stop()
-    say(f"Nights run at {at} UTC; the next slot is {next_slot(app.clock(), at):%Y-%m-%d %H:%M} UTC. Ctrl-C ends this.")
+    say(
+        f"Nights run at {at} UTC; the next slot is {next_slot(app.clock(), at):%Y-%m-%d %H:%M} UTC."
+        f" {due} Ctrl-C ends this."
+    )
     run_schedule(
         at=at,
         clock=app.clock,
-        list_nights=lambda: _list_nights(app),
+        list_nights=lambda: _read_nights(app),
         run_night=lambda: _scheduled_night(app, stop),
         stop=stop,
     )
     say("Ended.")
 
 
-def _list_nights(app: AppContext) -> list[dict[str, object]]:
+def describe_due(nights: list[Row], now: datetime, at: str) -> str:
+    """Say whether a night starts at once and, if none does, which night is the reason.
+
+    Args:
+        nights: ledger rows of nights, newest first.
+    """
+    from crawler.schedule import is_due
+    from crawler.slots import GOOD_ENDS, latest_slot
+    from db.times import from_text
+
+    if is_due(nights, now, at):
+        return "A night starts now."
+    tries = [night for night in nights if latest_slot(now, at) <= from_text(night["started_at"]) <= now]
+    good = next((night for night in tries if night["status"] in GOOD_ENDS), None)
+    reason = good or next((night for night in tries if night["refused"]), tries[0])
+    moment = f"{from_text(reason['started_at']):%Y-%m-%d %H:%M} UTC"
+    if good:
+        return f"None starts now: the last good night was at {moment}."
+    if reason["refused"]:
+        return f"None starts now: arXiv refused the night of {moment}."
+    return f"None starts now: the last try was at {moment} ({reason['status']}), and the next one comes later."
+
+
+def _read_nights(app: AppContext) -> list[Row]:
+    with app.open_store() as store:
+        return _list_nights(app, store)
+
+
+def _list_nights(app: AppContext, store: Store) -> list[Row]:
+    from crawler.slots import list_full_nights
     from db.runs import list_runs
 
-    with app.open_store() as store:
-        return [run for run in list_runs(store, limit=20) if run["kind"] == "nightly"]
+    return list_full_nights(list_runs(store, kind="nightly"), app.clock(), app.settings.categories)
 
 
 def _scheduled_night(app: AppContext, stop: Stop) -> None:
     """Run a night in the scheduler's thread, where no signal arrives; whatever fails is told and in the ledger."""
+    from crawler.control import StopRequested
     from curation.cli.telling import run_and_tell
     from curation.cli.wiring import polite_client
 
@@ -240,3 +291,5 @@ def _scheduled_night(app: AppContext, stop: Stop) -> None:
             run_and_tell(app, _night(app, store, "oai", stop, client, wanted))
         except BusyError as error:
             say(error.message)
+        except StopRequested:
+            say("Stopped before the night began.")

@@ -9,7 +9,18 @@ from typing import Any
 
 import click
 
-from curation.cli.context import DATE, AppContext, json_option, pass_app, say, write_json, write_table
+from curation.cli.context import (
+    DATE,
+    LIMIT,
+    ROW_ID,
+    AppContext,
+    json_option,
+    parse_row_id,
+    pass_app,
+    say,
+    write_json,
+    write_table,
+)
 from db.errors import UsageError
 from db.records import Stance, Status, Verdict
 from db.text import require_arxiv_id
@@ -28,7 +39,7 @@ def queue() -> None:
 @queue.command("list")
 @click.option("--phenomenon", metavar="CODE", help="Only candidates for this phenomenon.")
 @click.option("--status", type=click.Choice([status.value for status in Status]), help="Only those that stand so.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many.")
+@click.option("--limit", type=LIMIT, help="At most so many.")
 @json_option
 @pass_app
 def list_command(app: AppContext, phenomenon: str | None, status: str | None, limit: int | None, as_json: bool) -> None:
@@ -53,7 +64,7 @@ def _line(row: dict[str, Any]) -> tuple[Any, ...]:
 
 
 @queue.command()
-@click.argument("candidate_id", metavar="ID", type=int)
+@click.argument("candidate_id", metavar="ID", type=ROW_ID)
 @json_option
 @pass_app
 def show(app: AppContext, candidate_id: int, as_json: bool) -> None:
@@ -150,7 +161,7 @@ def _parse_words(words: tuple[str, ...], paper: str | None, phenomenon: str | No
         return None, verdict
     if len(words) != 2 or not words[0].isdecimal():
         raise UsageError("say one candidate's ID and one decision", "`bmp queue list` shows the ids")
-    return int(words[0]), verdict
+    return parse_row_id(words[0]), verdict
 
 
 def _decision(verdict: Verdict, stance: str | None, note: str | None, until: date | None) -> Any:
@@ -165,7 +176,7 @@ def _decision(verdict: Verdict, stance: str | None, note: str | None, until: dat
 
 
 @queue.command()
-@click.argument("candidate_id", metavar="[ID]", type=int, required=False)
+@click.argument("candidate_id", metavar="[ID]", type=ROW_ID, required=False)
 @json_option
 @pass_app
 def undo(app: AppContext, candidate_id: int | None, as_json: bool) -> None:

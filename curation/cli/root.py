@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import click
 
+from crawler.control import StopRequested
 from curation.cli.context import AppContext
 from db.errors import BmpError
 
@@ -86,6 +87,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
+    except StopRequested:
+        _say("Stopped before it began; nothing was done here.")
+        code = 130
     except KeyboardInterrupt:
         _say("Interrupted; what was decided and kept stays.")
         code = 130

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from curation.cli.context import AppContext, json_option, pass_app, write_json, write_table
+from curation.cli.context import (
+    LIMIT,
+    ROW_ID,
+    AppContext,
+    json_option,
+    parse_row_id,
+    pass_app,
+    show_controls,
+    write_json,
+    write_table,
+)
+
+if TYPE_CHECKING:
+    from db.store import Store
 
 
 @click.group()
@@ -15,7 +29,7 @@ def runs() -> None:
 
 
 @runs.command("list")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
+@click.option("--limit", type=LIMIT, default=20, show_default=True)
 @json_option
 @pass_app
 def list_command(app: AppContext, limit: int, as_json: bool) -> None:
@@ -41,25 +55,34 @@ def _line(row: dict[str, Any]) -> tuple[Any, ...]:
 
 
 @runs.command()
-@click.argument("run_id", type=int)
+@click.argument("run_id", type=ROW_ID)
 @click.option("--raw", metavar="WHICH", help="Write the bytes of a record that could not be read, by its id, or of the"
-              " last answer that a part could not use, by source and part: oai/cs.")  # fmt: skip
+              " last answer that a part could not use, by source and part: oai/cs. On a terminal control characters"
+              " are shown as escapes.")  # fmt: skip
 @json_option
 @pass_app
 def show(app: AppContext, run_id: int, raw: str | None, as_json: bool) -> None:
     """Show all that is known of one run."""
-    from db.runs import find_bad_answer, find_raw_record, find_run
+    from db.runs import find_run
 
     with app.open_store() as store:
         run = find_run(store, run_id)
         if raw is not None:
-            kept = find_raw_record(store, run_id, int(raw)) if raw.isdecimal() else find_bad_answer(store, run_id, raw)
-            click.echo(kept, nl=False)
+            kept = _find_kept(store, run_id, raw)
+            click.echo(show_controls(kept) if sys.stdout.isatty() else kept, nl=False)
             return
     if as_json:
         write_json(run)
     else:
         _write_run(run)
+
+
+def _find_kept(store: Store, run_id: int, which: str) -> bytes:
+    from db.runs import find_bad_answer, find_raw_record
+
+    if which.isdecimal():
+        return find_raw_record(store, run_id, parse_row_id(which))
+    return find_bad_answer(store, run_id, which)
 
 
 def _write_run(run: dict[str, Any]) -> None:

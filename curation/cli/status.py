@@ -33,12 +33,13 @@ def status(ctx: click.Context, app: AppContext, check: bool, as_json: bool) -> N
 
 def gather_status(app: AppContext) -> dict[str, Any]:
     """Return the published form of `bmp status`."""
-    from crawler.slots import GOOD_ENDS
-    from db.runs import find_last_run
+    from crawler.slots import GOOD_ENDS, list_full_nights
+    from db.runs import find_last_run, list_runs
 
     with app.open_store() as store:
         last = find_last_run(store)
-        last_good = find_last_run(store, statuses=GOOD_ENDS)
+        nights = list_full_nights(list_runs(store, kind="nightly"), app.clock(), app.settings.categories)
+        last_good = next((night for night in nights if night["status"] in GOOD_ENDS), None)
         return {
             **_gather_stored(app, store),
             "last_run": last,
@@ -51,11 +52,15 @@ def gather_status(app: AppContext) -> dict[str, Any]:
 
 
 def needs_attention(facts: dict[str, Any]) -> bool:
-    """Tell whether a person should look: no good night for too long, or the last one failed."""
-    from db.records import RunStatus
+    """Tell whether a person should look: no good night for too long, or the last one failed and nobody stopped it."""
+    return facts["overdue"] or _has_failed(facts["last_run"])
 
-    last = facts["last_run"]
-    return bool(facts["overdue"] or (last and last["status"] == RunStatus.FAILED))
+
+def _has_failed(last: Row | None) -> bool:
+    from db.records import RunStatus
+    from db.runs import was_stopped
+
+    return last is not None and last["status"] == RunStatus.FAILED and not was_stopped(last["error"])
 
 
 def _gather_stored(app: AppContext, store: Store) -> dict[str, int]:
@@ -136,11 +141,13 @@ def _lines(app: AppContext, facts: dict[str, Any]) -> dict[str, Any]:
         "missing": f"{facts['missing']} announced papers have not arrived" if facts["missing"] else None,
         "last night": _last_night(facts["last_run"]),
         "last zero": facts["last_run_zero"]["why"] if facts["last_run_zero"] else None,
+        "last note": facts["last_run"]["note"] if facts["last_run"] else None,
         "next night": f"{facts['next_run']}, where `bmp schedule` or a timer runs",
         "expected": f"{_counted(expects['next_run_announcements'])} by the next night: {expects['why']}",
         "arXiv": f"announces next at {expects['next_announcement_at']}; metadata about {expects['next_metadata_at']}",
         "database": f"{app.settings.db} ({facts['database_bytes'] / 1e6:.1f} MB)",
         "model": facts["model"],
+        "attention": _failure(facts["last_run"]) if _has_failed(facts["last_run"]) else None,
         "warning": _overdue(facts["last_good_at"]) if facts["overdue"] else None,
     }
     return {name: value for name, value in lines.items() if value is not None}
@@ -156,6 +163,10 @@ def _last_night(last: Row | None) -> str:
         f"{last['started_at']} {last['status']}: {last['new']} new, {last['changed']} changed,"
         f" {last['queued']} queued{error}"
     )
+
+
+def _failure(last: Row) -> str:
+    return f"the last night failed: {last['error'] or 'no word why'}; bmp runs show {last['run_id']}"
 
 
 def _counted(announcements: int) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime
 from email.utils import make_msgid
+from functools import partial
 from typing import TYPE_CHECKING
 
 from crawler.control import Stop, StopRequested
@@ -37,8 +38,9 @@ def run_and_tell(app: AppContext, night: Night, *, wait: bool = False) -> Outcom
         StopRequested: while waiting.
     """
     from curation.cli.wiring import run_locked, tell_outcome
+    from db.runs import list_open_runs, was_killed
 
-    before = _newest_run_id(night.store)
+    before, left_open = _newest_run_id(night.store), list_open_runs(night.store)
     try:
         outcome = run_locked(app, night, wait=wait)
     except (BusyError, StopRequested):
@@ -48,9 +50,10 @@ def run_and_tell(app: AppContext, night: Night, *, wait: bool = False) -> Outcom
             if (run_id := _newest_run_id(night.store)) > before:
                 tell_people(app, night.store, night.stop, run_id, fault=f"{type(error).__name__}: {error}")
         raise
-    tell_outcome(outcome.run)
+    tell_outcome(night.store, outcome.run)
     if not outcome.interrupted:
-        tell_people(app, night.store, night.stop, outcome.run["run_id"])
+        killed = [run_id for run_id in left_open if was_killed(night.store, run_id)]
+        tell_people(app, night.store, night.stop, outcome.run["run_id"], killed=killed)
     return outcome
 
 
@@ -58,14 +61,18 @@ def _newest_run_id(store: Store) -> int:
     return int(store.value("SELECT coalesce(max(run_id), 0) FROM runs"))
 
 
-def tell_people(app: AppContext, store: Store, stop: Stop, run_id: int, *, fault: str | None = None) -> None:
+def tell_people(
+    app: AppContext, store: Store, stop: Stop, run_id: int, *, fault: str | None = None, killed: Sequence[int] = ()
+) -> None:
     """Tell of a night whoever is to be told; what fails is said on stderr and changes nothing.
 
     Args:
         stop: a request to stop breaks off the telling at once; what was not told is told the next time.
         fault: the error that the night ended with, where it was none that it foresees.
+        killed: runs before it whose process ended before they could tell.
     """
     steps: tuple[Callable[[], None], ...] = (
+        *(partial(_call_webhook, app, store, stop, one, None) for one in killed),
         lambda: _call_webhook(app, store, stop, run_id, fault),
         lambda: _mail_news(app, store, stop),
     )

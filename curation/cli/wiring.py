@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crawler.control import Stop
 from curation.cli.context import AppContext, program_version, say
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from crawler.sources.query import QueryApi
     from crawler.sources.source import Source
     from db.settings import Settings
-    from db.store import Store
+    from db.store import Row, Store
 
 
 RECONCILIATION_PATIENCE_SECONDS = 120.0  # a cross-check that does not answer is no reason to hold a night up
+LOOK_UP_PATIENCE_SECONDS = 20.0  # for one of its requests, so that there is time for others
 LOOK_AT_LOCK_SECONDS = 1.0
 
 
@@ -105,8 +106,11 @@ def make_reconciliation(
         ]
     return Reconciliation(
         checks,
-        look_up=lambda arxiv_ids: IdsSource(query_api(app, client), arxiv_ids),
+        look_up=lambda arxiv_ids: IdsSource(
+            query_api(app, client), arxiv_ids, patience=lambda: client.patience(LOOK_UP_PATIENCE_SECONDS)
+        ),
         patience=lambda: client.patience(RECONCILIATION_PATIENCE_SECONDS),
+        overdue_after=timedelta(days=2 * settings.reconcile_days),
     )
 
 
@@ -165,6 +169,7 @@ def make_night(
         progress=no_progress,
         since=since,
         reconciliation=reconciliation,
+        moves_cursors=kind != "nightly" or set(app.settings.categories) <= set(categories),
         judge_zero=partial(
             judge_zero, store, holidays=app.settings.holidays(), first_night_days=app.settings.first_night_days
         )
@@ -186,11 +191,23 @@ def run_locked(app: AppContext, night: Night, *, wait: bool = False) -> Outcome:
     from crawler.nightly import run_night
     from db.store import night_lock
 
-    def pause() -> None:
-        night.stop.sleep(LOOK_AT_LOCK_SECONDS)
-
-    with night_lock(app.settings.db, pause if wait else None), ProgressDisplay(sys.stderr) as display:
+    pause = _waiting_pause(night.stop) if wait else None
+    with night_lock(app.settings.db, pause), ProgressDisplay(sys.stderr) as display:
         return run_night(replace(night, progress=display))
+
+
+def _waiting_pause(stop: Stop) -> Callable[[], None]:
+    """Return the pause between two looks at the lock; the first one says what is waited for."""
+    said = False
+
+    def pause() -> None:
+        nonlocal said
+        if not said:
+            say("Another run is at work; waiting for its end.")
+        said = True
+        stop.sleep(LOOK_AT_LOCK_SECONDS)
+
+    return pause
 
 
 def exit_code(outcome: Outcome) -> int:
@@ -200,16 +217,26 @@ def exit_code(outcome: Outcome) -> int:
     return {"complete": 0, "quiet": 0, "partial": 3, "failed": 1}[outcome.run["status"]]
 
 
-def tell_outcome(run: dict[str, Any]) -> None:
+def tell_outcome(store: Store, run: Row) -> None:
     """Say in a line or two what a run did."""
+    reopened = count_reopened(store, run)
     took = f"{run['seconds']['total']:.1f} s"
     fetched = f" {run['fetched']} more fetched by id," if run["fetched"] else ""
     say(
         f"Run {run['run_id']} {run['status']} in {took}: {run['received']} records received,{fetched}"
         f" {run['new']} new papers, {run['changed']} changed, {run['withdrawn']} withdrawn;"
-        f" {run['queued']} candidates queued."
+        f" {run['queued']} candidates queued{f', {reopened} re-opened' if reopened else ''}."
     )
     if run["error"]:
         say(f"Error: {run['error']}")
     if run["note"]:
-        say(f"Nothing new came, but {run['note']}: have a look at `bmp runs show {run['run_id']}`.")
+        say(f"Note: {run['note']}")
+
+
+def count_reopened(store: Store, run: Row) -> int:
+    """Count the acceptances that were re-opened while a run was at work."""
+    from db.decisions import list_events
+    from db.times import from_text, to_text
+
+    ended = to_text(from_text(run["finished_at"]) + timedelta(seconds=1))  # moments are kept to the second
+    return sum(event["kind"] == "reopen" for event in list_events(store, since=run["started_at"], until=ended))

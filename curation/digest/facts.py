@@ -12,7 +12,7 @@ from db.candidates import WAITING, count_by_status, list_newly_queued
 from db.decisions import list_events
 from db.digests import find_last_digest
 from db.records import RunStatus, Verdict
-from db.runs import list_ended_runs, list_unreadable
+from db.runs import list_ended_runs, list_unreadable, was_stopped
 from db.store import Row, Store
 from db.text import clean_line
 from db.times import from_text, to_text
@@ -90,8 +90,17 @@ class RunTotals:
 
     @property
     def went_wrong(self) -> bool:
-        """Tell whether something that was promised did not arrive, or nothing came where something was due."""
-        return self.status in (RunStatus.PARTIAL, RunStatus.FAILED) or self.note is not None
+        """Tell whether something that was promised did not arrive, or nothing came where something was due.
+
+        A run that was stopped has not gone wrong: it was told to, and the next one goes on.
+        """
+        broken = self.status in (RunStatus.PARTIAL, RunStatus.FAILED) and not self.stopped
+        return broken or self.note is not None
+
+    @property
+    def stopped(self) -> bool:
+        """Tell whether the run was stopped before its end, with nothing wrong until then."""
+        return was_stopped(self.error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,8 +211,9 @@ def _troubles(digest: Digest) -> list[Group]:
 
 
 def _totals(run: RunTotals) -> str:
+    ended = "was stopped before its end" if run.stopped else run.status
     return (
-        f"{_minute(run.started_at)} {run.kind} run {run.run_id} {run.status}: {run.received} received, {run.new} new,"
+        f"{_minute(run.started_at)} {run.kind} run {run.run_id} {ended}: {run.received} received, {run.new} new,"
         f" {run.changed} changed, {run.withdrawn} withdrawn, {run.queued} queued"
     )
 

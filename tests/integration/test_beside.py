@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ from curation.review import Decision, Review
 from db.candidates import list_candidates
 from db.phenomena import save_phenomena
 from db.records import Aspect, Phenomenon, Stance, Verdict
+from db.runs import was_stopped
 from db.store import Store, night_lock, open_store
 
 TODAY = date(2026, 11, 24)
@@ -96,8 +98,9 @@ class TestASecondNight:
             time.sleep(3)
             assert waiting.poll() is None
             assert server.log == []
-        out, _ = waiting.communicate(timeout=60)
+        out, err = waiting.communicate(timeout=60)
         assert (waiting.returncode, json.loads(out)["status"]) == (0, "complete")
+        assert err.count("Another run is at work; waiting for its end.\n") == 1
 
     def test_a_wait_can_be_stopped(self, bmp: Bmp, tmp_path: Path, server: ArxivServer, tiny_model: Path) -> None:
         bmp("init")
@@ -124,7 +127,7 @@ def test_a_stopped_night_ends_soon_and_the_next_one_goes_on(
     out, err = night.communicate(timeout=10)
     run = json.loads(out)
     assert (night.returncode, run["status"], run["received"]) == (130, "partial", 2)
-    assert "goes on from here" in run["error"]
+    assert "goes on from here" in run["error"] and was_stopped(run["error"])
     assert "Traceback" not in err
     server.heal()
     out, _ = start(["nightly", "--json"], env).communicate(timeout=60)
@@ -170,3 +173,24 @@ def test_review_goes_on_while_a_night_runs(store: Store) -> None:
     assert len(decided) > 10
     kept = store.rows("SELECT candidate_id FROM decisions WHERE kind = 'accept' ORDER BY decision_id")
     assert [row["candidate_id"] for row in kept] == decided
+
+
+def test_a_night_that_waits_for_a_reader_can_be_stopped(
+    bmp: Bmp, tmp_path: Path, server: ArxivServer, tiny_model: Path
+) -> None:
+    bmp("init")
+    reader = sqlite3.connect(tmp_path / "bmp.db", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM runs").fetchall()  # and is not done: no other program's COMMIT gets through
+    waiting = start(["nightly"], environment(server, tmp_path, tiny_model))
+    time.sleep(4)
+    assert waiting.poll() is None
+    began = time.monotonic()
+    waiting.send_signal(signal.SIGTERM)
+    _, err = waiting.communicate(timeout=30)
+    reader.close()
+    assert time.monotonic() - began < 10
+    assert "Traceback" not in err
+    again = start(["nightly", "--json"], environment(server, tmp_path, tiny_model))
+    out, _ = again.communicate(timeout=60)
+    assert (again.returncode, json.loads(out)["status"]) == (0, "complete")

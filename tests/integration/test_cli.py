@@ -6,21 +6,30 @@ import csv
 import io
 import json
 import os
+import pty
 import sqlite3
+import subprocess
+import sys
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from bmp import Bmp, Result
+from loopback.papers import make_papers
+from loopback.server import ArxivServer
 
 from crawler.sources.oai_parse import parse_list
+from curation.cli.context import show_controls
 from db.papers import save_papers
-from db.runs import start_run
-from db.store import open_store
+from db.records import Malformed
+from db.runs import save_malformed, set_part, set_run, start_part, start_run
+from db.store import night_lock, open_store
+from db.times import now_utc
 
 QUEUE_KEYS = {
     "id", "arxiv_id", "version", "title", "phenomenon", "score", "sentence", "status", "stance", "published", "url",
 }  # fmt: skip
+HUGE = 99999999999999999999  # more than SQLite can hold
 RUN_KEYS = {
     "run_id", "status", "source", "since", "promised", "received", "new", "changed", "withdrawn", "malformed",
     "embedded", "matched", "queued", "seconds", "error",
@@ -152,6 +161,14 @@ def test_queue_show_has_what_a_reviewer_needs(filled: Bmp) -> None:
         (("queue", "decide", "--paper", "0001.00018", "--phenomenon", "Z9", "accept"), 2, "no phenomenon"),
         (("queue", "decide", "--paper", "2001.08361", "--phenomenon", "W2.2", "accept"), 1, "bmp fetch 2001.08361"),
         (("queue", "show", "7"), 1, "no candidate 7"),
+        (("queue", "show", HUGE), 2, "not in the range"),
+        (("queue", "undo", HUGE), 2, "not in the range"),
+        (("queue", "decide", HUGE, "accept"), 2, "not in the range"),
+        (("queue", "list", "--limit", HUGE), 2, "not in the range"),
+        (("runs", "list", "--limit", HUGE), 2, "not in the range"),
+        (("runs", "show", HUGE), 2, "not in the range"),
+        (("runs", "show", "1", "--raw", HUGE), 2, "not in the range"),
+        (("runs", "show", "1", "--raw", "7"), 2, "no record 7"),
         (("queue", "list", "--phenomenon", "Z9"), 2, "no phenomenon"),
         (("queue", "undo", "7"), 1, "7"),
         (("phenomena", "show", "Z9"), 2, "no phenomenon"),
@@ -159,6 +176,8 @@ def test_queue_show_has_what_a_reviewer_needs(filled: Bmp) -> None:
         (("rank",), 2, "what to rank for"),
         (("fetch",), 2, "what to fetch"),
         (("nightly", "--category", "nonsense"), 2, "not an arXiv category"),
+        (("nightly", "--since", "2999-01-01"), 2, "2999-01-01 has not begun yet"),
+        (("schedule", "--at", "7"), 2, "'--at': must be a time of day in UTC such as 06:30, not '7'"),
         (("backfill", "/nonexistent.jsonl"), 2, "no file"),
         (("export", "sqlite"), 2, "-o"),
         (("review",), 2, "terminal"),
@@ -253,6 +272,77 @@ def test_settings_show_where_they_come_from(bmp: Bmp, tmp_path: Path, monkeypatc
     assert shown["contact"] == {"value": "ada@example.org", "origin": str(config)}
     assert shown["reviewer"] == {"value": "ada", "origin": "BMP_REVIEWER"}
     assert bmp("config", "path").out.strip() == str(config)
+
+
+def test_a_configuration_file_that_is_not_there_is_shown_so(
+    bmp: Bmp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "config.toml (not found)" in bmp("config", "show").out
+    config = tmp_path / "nowhere.toml"
+    monkeypatch.setenv("BMP_CONFIG", str(config))
+    assert f"{config} (not found)" in bmp("config", "show").out
+    config.touch()
+    assert "not found" not in bmp("config", "show").out
+
+
+def test_a_night_on_the_demos_database_warns_of_its_papers(filled: Bmp, tmp_path: Path) -> None:
+    warning = f"Warning: {os.environ['BMP_DB']} holds the demo's made-up papers"
+    with night_lock(Path(os.environ["BMP_DB"])):  # a night that ends at once
+        assert warning in filled("nightly").err
+    other = tmp_path / "other.db"
+    filled("--db", other, "init")
+    with night_lock(other):
+        assert "Warning" not in filled("--db", other, "nightly").err
+
+
+def test_a_category_that_is_named_twice_is_asked_for_once(
+    bmp: Bmp, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bmp("init")
+    today = now_utc().date()
+    with ArxivServer(make_papers(3, day=today, categories=["cs.LG"]), today=today) as server:
+        for name, value in (("OAI", server.oai_url), ("API", server.api_url), ("RSS", server.rss_url)):
+            monkeypatch.setenv(f"BMP_ARXIV_{name}_URL", value)
+        monkeypatch.setenv("BMP_ARXIV_DELAY_SECONDS", "0")
+        monkeypatch.setenv("BMP_MODEL", str(tiny_model))
+        run = bmp("nightly", "--category", "cs.LG", "--category", "stat.ML", "--category", "cs.LG", "--json").json
+    assert (run["status"], run["new"], run["categories"]) == ("complete", 3, ["cs.LG", "stat.ML"])
+
+
+def on_a_terminal(*words: str) -> bytes:
+    """Return what a terminal of 100 columns is sent."""
+    reader, terminal = pty.openpty()
+    environment = {**os.environ, "COLUMNS": "100"}
+    try:
+        subprocess.run([sys.executable, "-m", "curation", *words], stdout=terminal, env=environment, check=True)
+        return os.read(reader, 100_000)
+    finally:
+        os.close(terminal)
+        os.close(reader)
+
+
+def test_raw_bytes_cannot_steer_a_terminal_and_are_whole_elsewhere(filled: Bmp) -> None:
+    raw = "<title>\x1b[2J\x9b2J\u202eÜber\r\n</title>".encode()
+    with open_store(Path(os.environ["BMP_DB"])) as store, store.transaction():
+        save_malformed(store, 1, "oai", "cs", [Malformed(None, None, "it has no title", raw)])
+    assert filled("runs", "show", "1", "--raw", "1").out.encode() == raw
+    shown = on_a_terminal("runs", "show", "1", "--raw", "1").decode()
+    assert shown == "<title>\\x1b[2J\\x9b2J\\u202eÜber\\r\r\n</title>"
+
+
+def test_what_is_no_text_is_shown_as_escapes() -> None:
+    assert show_controls(b"\xff\x1f\x8b\x08 gz\t\n") == "\\xff\\x1f\\x8b\\x08 gz\t\n"
+
+
+def test_a_long_error_is_cut_on_a_terminal_only(filled: Bmp) -> None:
+    error = "oaipmh.arxiv.org: answered 503 " * 20 + "and that was the end"
+    with open_store(Path(os.environ["BMP_DB"])) as store, store.transaction():
+        set_run(store, 1, status="failed", error=error)
+        start_part(store, 1, "oai", "cs", asked="from 2026-11-20", cursor=None)
+        set_part(store, 1, "oai", "cs", error=error)
+    for words in (("runs", "list"), ("runs", "show", "1")):
+        assert filled(*words).out.splitlines()[-1].endswith("and that was the end")
+        assert on_a_terminal(*words).decode().splitlines()[-1].endswith("…")
 
 
 def test_an_unforeseen_setting_is_refused_in_one_line(

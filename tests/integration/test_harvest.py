@@ -357,3 +357,59 @@ def test_a_datestamp_in_the_far_future_does_not_carry_the_cursor_away(store: Sto
     server.play(faults.ServerError(), on=lambda number, path, query: "set=stat" in query, times=None)
     night(store, server)
     assert str(find_cursor(store, "oai", "cs")) <= "2026-11-24"
+
+
+# Lists that are not what they seem
+
+
+CS_RECORDS = lambda number, path, query: "ListRecords" in query and "set=cs" in query  # noqa: E731
+
+
+def test_a_list_that_ends_before_its_size_is_not_whole_and_is_asked_for_again(
+    store: Store, server: ArxivServer
+) -> None:
+    night(store, server)
+    server.today += timedelta(days=1)
+    new = make_papers(40, day=server.today, categories=["cs.LG"])
+    server.put(*new)
+    server.play(faults.EndsEarly(size=60), on=CS_RECORDS)
+    before = find_cursor(store, "oai", "cs")
+    run = night(store, server)
+    assert run["status"] == "partial"
+    assert "the list of set cs ended after 13 of 60 records" in run["error"]
+    assert find_cursor(store, "oai", "cs") == before
+    assert night(store, server)["status"] == "complete"
+    assert stored(store) >= {paper.arxiv_id for paper in new}
+    assert asked_from(server, "cs")[-1] == asked_from(server, "cs")[-2]
+
+
+def test_a_list_that_ends_early_on_the_first_night_is_begun_anew_on_the_next(store: Store, server: ArxivServer) -> None:
+    server.play(faults.EndsEarly(size=60), on=CS_RECORDS)
+    assert night(store, server)["status"] == "partial"
+    server.today += timedelta(days=1)
+    assert night(store, server)["status"] == "complete"
+    assert asked_from(server, "cs")[0] == asked_from(server, "cs")[1]
+    assert stored(store) == wanted(server.papers.values())
+
+
+def test_a_record_of_the_future_vouches_for_nothing(store: Store, server: ArxivServer) -> None:
+    """A page that ends with one would otherwise move the cursor past the pages that were not read."""
+    server.play(faults.RecordOfTheFuture(), on=CS_RECORDS)
+    server.play(faults.ServerError(404), on=lambda number, path, query: "resumptionToken" in query, times=None)
+    assert night(store, server)["status"] == "partial"
+    assert find_cursor(store, "oai", "cs") is None
+    server.heal()
+    assert night(store, server)["status"] == "complete"
+    assert stored(store) == wanted(server.papers.values())
+
+
+def test_a_night_of_other_categories_moves_no_cursor(store: Store, server: ArxivServer) -> None:
+    night(store, server)
+    before = find_cursor(store, "oai", "cs")
+    server.today += timedelta(days=9)
+    new = make_papers(20, day=server.today - timedelta(days=5), categories=["cs.LG", "cs.DB"])
+    server.put(*new)
+    night(store, server, categories=("cs.DB",), moves_cursors=False)
+    assert find_cursor(store, "oai", "cs") == before
+    night(store, server)
+    assert stored(store) >= wanted(new)

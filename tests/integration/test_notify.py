@@ -17,7 +17,7 @@ import trustme
 from bmp import Bmp, Result
 from fakes import CATEGORIES, HashEmbedder, make_client, oai_source
 from loopback.hook import Hook, webhook
-from loopback.mail import HOST, Post, bad_office, free_port, post_office
+from loopback.mail import HOST, Post, bad_office, free_port, post_office, slow_office
 from loopback.papers import make_papers
 from loopback.server import ArxivServer
 from sample_digest import NIGHTS, NOW, PHENOMENA, make_paper, run_a_night, tell_story
@@ -27,11 +27,11 @@ from crawler.notify import MailServer, compose_mail, post_run, send_mail
 from crawler.sources.http import post_json
 from curation.cli.context import AppContext
 from curation.cli.telling import describe_trouble, run_and_tell, tell_people
-from curation.cli.wiring import make_night
+from curation.cli.wiring import make_night, tell_outcome
 from db.digests import find_last_digest
 from db.errors import NotifyError, SettingsError, SourceError
 from db.phenomena import save_phenomena
-from db.runs import find_run
+from db.runs import find_run, was_killed
 from db.settings import load_settings
 from db.store import Store, open_store
 
@@ -256,6 +256,8 @@ def test_no_text_gets_a_line_of_its_own_into_a_mails_head(changes: dict[str, Any
         ("mail_to", "ada@example.org;eve@example.org"),
         ("webhook_url", "ftp://example.org/"),
         ("webhook_url", "https:///path"),
+        ("webhook_url", "https://s3cret@"),
+        ("webhook_url", "https://:443/s3cret"),
         ("webhook_url", "https://example.org/s3cret x"),
         ("webhook_url", "https://[s3cret/"),
     ],
@@ -382,6 +384,15 @@ def mail_settings(port: int) -> dict[str, str]:
     return {"smtp_host": HOST, "smtp_port": str(port), "smtp_security": "none", "mail_to": "ada@example.org"}
 
 
+def test_a_run_says_how_many_acceptances_it_re_opened(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    tell_story(store)
+    for run_id in (2, 3):
+        tell_outcome(store, find_run(store, run_id))
+    second, _, third = capsys.readouterr().err.splitlines()
+    assert second.endswith("1 candidates queued.")
+    assert third.endswith("0 candidates queued, 1 re-opened.")
+
+
 @pytest.mark.parametrize(("status", "calls"), [("complete", 0), ("quiet", 0), ("partial", 1), ("failed", 1)])
 def test_the_webhook_is_called_when_a_night_went_wrong(store: Store, status: str, calls: int) -> None:
     run_id = run_a_night(store, NIGHTS[2], status=status, error="answered 503" if calls else None)
@@ -425,6 +436,32 @@ def test_a_webhook_that_hangs_is_given_up() -> None:
             post_json(hook.url, {}, user_agent="x", sleep=pauses.append, timeout_seconds=0.2)
         assert time.monotonic() - began < 3
     assert pauses == [1.0, 2.0]
+
+
+def test_a_webhook_that_never_comes_to_an_end_is_given_up() -> None:
+    with webhook(Hook(hangs=True)) as hook:
+        began = time.monotonic()
+        with pytest.raises(NotifyError, match="the webhook is too slow"):
+            post_run(hook.url, {}, "x", user_agent="x", sleep=time.sleep, longest_seconds=0.5)
+        assert time.monotonic() - began < 3
+
+
+def test_a_mail_server_that_says_little_at_a_time_is_given_up() -> None:
+    with slow_office() as port:
+        server = MailServer(HOST, port, "none", timeout_seconds=5.0, longest_seconds=1.0)
+        with pytest.raises(NotifyError, match="is too slow"):
+            send_mail(server, compose())
+
+
+def test_a_killed_run_is_told_of_by_the_next_night(store: Store) -> None:
+    killed = run_a_night(store, NIGHTS[1], status="running")
+    with webhook(Hook()) as hook:
+        told = Told(store, webhook_url=hook.url)
+        run_id = run_a_night(store, NIGHTS[2], status="complete")
+        told.tell(run_id, killed=[one for one in [killed] if was_killed(store, one)])
+    (posted,) = hook.posted
+    assert posted["run"]["run_id"] == killed
+    assert "the process ended before the run did" in posted["text"]
 
 
 def test_a_webhook_that_is_not_there_is_told_without_its_secret() -> None:

@@ -110,7 +110,7 @@ def test_a_decision_after_a_re_opening_wants_no_undo(store: Store, run_id: int) 
     _save(store, run_id, PAPER)
     decided = _review(store).decide_paper(PAPER.arxiv_id, "W2.2", ACCEPT)
     _save(store, run_id, replace(PAPER, version=2, abstract="Another.", datestamp=date(2026, 11, 9)))
-    with pytest.raises(DecisionError, match="re-opened"):
+    with pytest.raises(DecisionError, match=r"re-opened .* `bmp queue decide 1 accept --stance S`, or reject"):
         _review(store).undo(decided["id"])
     assert _review(store).decide(decided["id"], ACCEPT)["status"] == "accepted"
 
@@ -162,3 +162,17 @@ def test_any_sequence_of_events_leaves_the_state_that_the_log_implies(events: li
                 accepted = next(decided for state, decided in reversed(stack) if state == "accepted")
                 assert (row["difference"]["from_version"], row["difference"]["to_version"]) == (accepted, version)
             assert len(row["history"]) >= logged
+
+
+def test_an_acceptance_that_an_undo_brings_back_is_re_opened_where_the_paper_was_withdrawn_since(
+    store: Store, run_id: int
+) -> None:
+    _save(store, run_id, PAPER)
+    review = _review(store)
+    candidate = review.decide_paper(PAPER.arxiv_id, "W2.2", ACCEPT)["id"]
+    review.decide(candidate, Decision(Verdict.REJECT))
+    _save(store, run_id, replace(PAPER, withdrawn=True, datestamp=date(2026, 11, 24)))
+    assert review.undo(candidate)["status"] == "reopened"
+    review.decide(candidate, Decision(Verdict.ACCEPT, Stance.MENTIONS))  # knowing that it is withdrawn
+    review.decide(candidate, Decision(Verdict.REJECT))
+    assert review.undo(candidate)["status"] == "accepted"

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from fakes import CATEGORIES, FakeTime, make_client, oai_source, reconciliation, run_night
 from loopback import faults
-from loopback.papers import make_papers
+from loopback.papers import MadePaper, make_papers
 from loopback.server import ArxivServer
 
-from db.missing import HELD_FOR, TRIED_FOR_DAYS, TRIES, count_missing
+from db.missing import HELD_FOR, LATER_EVERY, NIGHTLY_FOR, NIGHTLY_TRIES, count_missing
 from db.records import RunStatus
 from db.store import Store
 
@@ -152,20 +152,32 @@ def test_a_paper_that_no_interface_gives_makes_every_night_partial_until_it_come
     assert count_missing(store) == 0
 
 
-def test_after_a_month_a_missing_paper_is_still_known_but_no_longer_asked_for(
+def test_after_a_month_a_missing_paper_is_asked_for_every_week_and_told_of_until_it_comes(
     store: Store, server: ArxivServer
 ) -> None:
     lose_some(server)
-    server.play(faults.ServerError(404), on=lambda number, path, query: "/api" in path, times=None)
+    sick = faults.ServerError(404), lambda number, path, query: "/api" in path
+    server.play(sick[0], on=sick[1], times=None)
     night(store, server)
     server.put(*(replace(paper, modified=TODAY - timedelta(days=400)) for paper in server.papers.values()))
     with store.transaction():
-        store.connection.execute("UPDATE missing_papers SET tries = ?", (TRIES,))
-    move_on(server, days=TRIED_FOR_DAYS + 1)
-    asked = len(server.log)
-    assert night(store, server, feeds=False)["status"] == "complete"
-    assert not any("/api" in entry.path for entry in server.log[asked:])
+        store.connection.execute("UPDATE missing_papers SET tries = ?", (NIGHTLY_TRIES,))
+    asked, notes = [], []
+    for day in range(2 * LATER_EVERY.days + 1):
+        move_on(server, days=1 if day else NIGHTLY_FOR.days)
+        server.play(sick[0], on=sick[1], times=None)
+        before = len(server.log)
+        run = night(store, server, feeds=False)
+        assert (run["status"], run["error"]) == ("complete", None)
+        asked += [day for entry in server.log[before:] if "/api" in entry.path][:1]
+        notes += [day for _ in [run["note"]] if run["note"] and "have never arrived: 3" in run["note"]]
+    assert asked == notes == [0, 7, 14]
     assert count_missing(store) == 3
+    move_on(server, days=LATER_EVERY.days)
+    night(store, server, feeds=False)
+    move_on(server)  # the feeds told a version, so that one look-up was enough
+    assert count_missing(store) == 0
+    assert stored(store) >= {row["arxiv_id"] for row in store.rows("SELECT arxiv_id FROM missing_papers")}
 
 
 def test_what_arrives_in_a_later_harvest_is_settled_without_a_look_up(store: Store, server: ArxivServer) -> None:
@@ -282,3 +294,150 @@ def test_each_part_of_the_ledger_adds_up_to_the_run(store: Store, server: ArxivS
     assert part(run, "oai", "cs")["asked"] == "records of set cs from 2026-11-17"
     assert part(run, "oai", "cs")["pages"] == 4
     assert (run["model"], run["model_revision"]) == ("fake/hash", "1")
+
+
+API = lambda number, path, query: "/api" in path  # noqa: E731
+
+
+class TestOneBadEntryAmongThoseLookedUp:
+    """What is wrong with one paper is no reason to go without the others."""
+
+    def test_an_entry_that_cannot_be_read_is_kept_and_the_others_arrive(
+        self, store: Store, server: ArxivServer
+    ) -> None:
+        lose_some(server)
+        server.play(faults.MalformedRecord("missing_title"), on=API, times=None)
+        run = night(store, server)
+        assert run["fetched"] == 2
+        assert len(wanted(server) - stored(store)) == 1
+        (record,) = [one for one in run["malformed_records"] if one["source"] == "api"]
+        assert record["reason"] == "the entry has no title"
+        assert run["status"] == "partial"
+        (lost,) = wanted(server) - stored(store)
+        assert f"{lost}: the entry has no title" in run["error"]
+
+    def test_an_id_that_spoils_every_request_is_asked_for_alone(self, store: Store, server: ArxivServer) -> None:
+        night(store, server)
+        move_on(server, new=30)
+        poison = sorted(server.papers)[-20]
+        server.play(faults.StaleNoRecords(), on=lambda number, path, query: "ListRecords" in query, times=None)
+        server.play(faults.RefusedId(poison), on=API, times=None)
+        run = night(store, server)
+        assert wanted(server) - stored(store) == {poison}
+        assert run["status"] == "partial"
+        assert f"announced papers have not arrived: 1 ({poison})" in run["error"]
+
+    def test_a_sick_interface_is_not_asked_for_every_half(self, store: Store, server: ArxivServer) -> None:
+        lose_some(server)
+        server.play(faults.ServerError(404), on=API, times=None)
+        night(store, server)
+        assert sum("/api" in entry.path for entry in server.log) <= 4
+
+    def test_a_paper_without_abstract_is_no_bad_entry(self, store: Store, server: ArxivServer) -> None:
+        server.put(*(replace(paper, abstract="") for paper in server.papers.values()))
+        lose_some(server)
+        run = night(store, server)
+        assert (run["status"], run["fetched"]) == ("complete", 3)
+
+
+class TestAnIndexThatLagsBehind:
+    """A look-up that shows an older state than what was told of is no proof of the newer one."""
+
+    def revise_unseen(self, store: Store, server: ArxivServer) -> tuple[MadePaper, MadePaper]:
+        """Let a paper have a new version that the harvest passes over, and of which only the day is told."""
+        server.page_size = 2500
+        night(store, server)
+        move_on(server, days=8)
+        old = next(iter(server.papers.values()))
+        changed = old.revised(server.now, abstract="Another abstract altogether.")
+        server.put(changed)
+        server.play(faults.StaleNoRecords(), on=lambda number, path, query: "ListRecords" in query, times=None)
+        return old, changed
+
+    def newest(self, store: Store, paper: MadePaper) -> Any:
+        return store.value("SELECT max(version) FROM revisions WHERE arxiv_id = ?", (paper.arxiv_id,))
+
+    def test_the_new_version_comes_on_a_later_day(self, store: Store, server: ArxivServer) -> None:
+        old, changed = self.revise_unseen(store, server)
+        server.on_request = lambda number, here: here.put(old if "/api" in here.log[number - 1].path else changed)
+        run = night(store, server, feeds=False)
+        assert self.newest(store, changed) == old.newest.number
+        assert run["error"] is None
+        assert [one["settled_as"] for one in run["missing_papers"] if one["arxiv_id"] == changed.arxiv_id] == [None]
+        server.on_request = None
+        move_on(server)
+        server.put(replace(changed, modified=TODAY - timedelta(days=40)))
+        night(store, server, feeds=False)
+        assert self.newest(store, changed) == changed.newest.number
+
+    def test_what_stays_the_same_for_a_day_is_settled(self, store: Store, server: ArxivServer) -> None:
+        night(store, server)
+        move_on(server, days=8)
+        touched = next(iter(server.papers.values())).touched(server.now)
+        server.put(touched)
+        server.play(faults.StaleNoRecords(), on=lambda number, path, query: "ListRecords" in query, times=None)
+        first = night(store, server, feeds=False)
+        assert (first["error"], count_missing(store)) == (None, 0)
+        told = "SELECT settled_as FROM missing_papers WHERE arxiv_id = ?"
+        assert store.value(told, (touched.arxiv_id,)) is None
+        server.today += timedelta(days=1)
+        second = night(store, server, feeds=False)
+        assert (second["status"], second["changed"]) == ("quiet", 0)
+        assert store.value(told, (touched.arxiv_id,)) == "fetched"
+        asked = len(server.log)
+        night(store, server, feeds=False)
+        assert not any("/api" in entry.path for entry in server.log[asked:])
+
+
+def test_a_look_up_does_not_take_back_a_withdrawal_that_only_the_source_type_tells(
+    store: Store, server: ArxivServer
+) -> None:
+    first = next(iter(server.papers.values()))
+    newest = first.versions[-1]._replace(source_type="I")
+    server.put(replace(first, versions=(*first.versions[:-1], newest)))
+    server.page_size = 2500
+    night(store, server)
+    withdrawn = "SELECT withdrawn FROM papers WHERE arxiv_id = ?"
+    assert store.value(withdrawn, (first.arxiv_id,)) == 1
+    move_on(server, days=8)
+    server.put(server.papers[first.arxiv_id].touched(server.now))
+    server.play(faults.StaleNoRecords(), on=lambda number, path, query: "ListRecords" in query, times=None)
+    for _ in range(2):
+        night(store, server, feeds=False)
+        server.today += timedelta(days=1)
+    assert store.value("SELECT settled_as FROM missing_papers WHERE arxiv_id = ?", (first.arxiv_id,)) == "fetched"
+    assert store.value(withdrawn, (first.arxiv_id,)) == 1
+
+
+def test_a_cross_check_that_fails_for_long_is_told_by_the_night(store: Store, server: ArxivServer) -> None:
+    server.page_size = 2500
+    notes = []
+    for day in range(17):
+        if day:
+            move_on(server)
+        broken = lambda number, path, query: "/rss/cs.LG" in path or "ListIdentifiers" in query  # noqa: E731
+        server.play(faults.ServerError(404), on=broken, times=None)
+        run = night(store, server)
+        assert (run["status"], run["error"]) == ("complete", None)
+        notes.append(run["note"])
+    assert notes[:15] == [None] * 15
+    assert "no cross-check has come through for more than 14 days with 5 (rss of cs.LG" in notes[15]
+    move_on(server)
+    assert night(store, server)["note"] is None
+
+
+def test_the_first_pass_looks_back_as_far_as_the_first_night(store: Store, server: ArxivServer) -> None:
+    server.page_size = 2500
+    night(store, server, feeds=False)
+    lost = make_papers(4, day=TODAY - timedelta(days=6), categories=["cs.LG"])  # as if a page had passed over them
+    server.put(*lost)
+    move_on(server, days=7)
+    night(store, server, feeds=False)
+    assert stored(store) >= {paper.arxiv_id for paper in lost}
+
+
+def test_identifiers_that_come_again_and_again_end_the_pass_at_once(store: Store, server: ArxivServer) -> None:
+    server.play(faults.EndlessTokens(), on=lambda number, path, query: "ListIdentifiers" in query, times=None)
+    run = night(store, server)
+    assert "runs in a circle" in part(run, "identifiers", "cs:cs:LG")["error"]
+    assert sum("ListIdentifiers" in entry.query for entry in server.log) <= 2 * len(CATEGORIES)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from click.testing import CliRunner, Result
 from curation.cli.context import AppContext
 from curation.cli.status import status
 from db.runs import set_run, start_run
+from db.settings import Settings
 from db.store import open_store
 from db.times import from_text, now_utc, to_text
 
@@ -22,14 +24,24 @@ TUESDAY = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
 NOON = timedelta(hours=5, minutes=30)
 DAY = timedelta(days=1)
 
+DEFAULT_CATEGORIES = next(one.default for one in fields(Settings) if one.name == "categories")
+
 Status = Callable[..., Result]
 
 
-def add_run(db: Path, started_at: datetime, ended: str, *, kind: str = "nightly", **values: Any) -> None:
+def add_run(
+    db: Path,
+    started_at: datetime,
+    ended: str,
+    *,
+    kind: str = "nightly",
+    categories: Sequence[str] = DEFAULT_CATEGORIES,
+    **values: Any,
+) -> None:
     """Put a run into the ledger as if it had started then."""
     with open_store(db, create=True, clock=now_utc) as store, store.transaction():
         run_id = start_run(
-            store, kind=kind, source="oai", categories=(), started_at=to_text(started_at), program_version="0"
+            store, kind=kind, source="oai", categories=categories, started_at=to_text(started_at), program_version="0"
         )
         set_run(store, run_id, status=ended, **values)
 
@@ -173,6 +185,29 @@ def test_a_failed_night_fails_the_check_before_it_is_overdue(db: Path, status_at
     )
 
 
+def test_a_failed_night_is_told_as_what_the_check_fails_for(db: Path, status_at: Status) -> None:
+    add_run(db, TUESDAY - DAY, "complete", new=5)
+    add_run(db, TUESDAY, "failed", error="oaipmh.arxiv.org: answered 503")
+    shown = status_at(TUESDAY + timedelta(hours=1), "--check").stdout
+    assert "attention   the last night failed: oaipmh.arxiv.org: answered 503; bmp runs show 2\n" in shown
+    assert "warning" not in shown
+
+
+def test_a_night_that_was_stopped_passes_the_check_until_a_good_one_is_overdue(db: Path, status_at: Status) -> None:
+    add_run(db, TUESDAY - DAY, "complete", new=5)
+    add_run(db, TUESDAY, "failed", error="stopped before the end; the next run goes on from here")
+    shown = status_at(TUESDAY + timedelta(hours=1), "--check")
+    assert shown.exit_code == 0
+    assert "attention" not in shown.stdout
+    assert status_at(TUESDAY + timedelta(hours=13), "--check").exit_code == 1
+
+
+def test_a_night_that_was_stopped_after_something_went_wrong_fails_the_check(db: Path, status_at: Status) -> None:
+    add_run(db, TUESDAY - DAY, "complete", new=5)
+    add_run(db, TUESDAY, "failed", error="answered 503; stopped before the end; the next run goes on from here")
+    assert status_at(TUESDAY + timedelta(hours=1), "--check").exit_code == 1
+
+
 def test_the_command_line_warns_and_fails_the_check_where_no_night_ever_ran(bmp: Bmp) -> None:
     bmp("init")
     shown = bmp("status", "--check")
@@ -188,3 +223,23 @@ def test_the_command_line_passes_the_check_after_a_good_night(bmp: Bmp, tmp_path
     assert checked.code == 0
     assert checked.json["overdue"] is False
     assert from_text(checked.json["next_run"]) > now_utc()
+
+
+def test_a_row_that_a_clock_ahead_left_hides_nothing(db: Path, status_at: Status) -> None:
+    add_run(db, TUESDAY + 400 * DAY, "complete", new=5)
+    facts = facts_at(status_at, TUESDAY)
+    assert (facts["overdue"], facts["last_good_at"]) == (True, None)
+    add_run(db, TUESDAY, "quiet")
+    assert not facts_at(status_at, TUESDAY + NOON)["overdue"]
+
+
+def test_a_night_of_fewer_categories_is_no_night_of_all(db: Path, status_at: Status) -> None:
+    add_run(db, TUESDAY, "complete", new=5, categories=["cs.DB"])
+    assert facts_at(status_at, TUESDAY + NOON)["overdue"]
+    add_run(db, TUESDAY, "complete", new=5, categories=["cs.DB", *DEFAULT_CATEGORIES])
+    assert not facts_at(status_at, TUESDAY + NOON)["overdue"]
+
+
+def test_the_note_of_the_last_night_is_told(db: Path, status_at: Status) -> None:
+    add_run(db, TUESDAY, "complete", new=5, note="no cross-check has come through")
+    assert "last note   no cross-check has come through" in status_at(TUESDAY + NOON).stdout

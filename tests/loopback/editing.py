@@ -55,9 +55,10 @@ def refer(good: Answer, entities: list[str], reference: str) -> Answer:
     return edit(good, change)
 
 
-def set_token(good: Answer, token: str) -> Answer:
+def set_token(good: Answer, token: str, *, size: int | None = None) -> Answer:
     """Give a list of OAI-PMH this token, in place of its own or at its end; other answers have no token."""
-    element = f"<resumptionToken>{token}</resumptionToken>"
+    told = "" if size is None else f' completeListSize="{size}"'
+    element = f"<resumptionToken{told}>{token}</resumptionToken>"
 
     def change(text: str) -> str:
         changed, count = _TOKEN.subn(element, text)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
 from urllib.parse import urlencode
 
 from loopback.answer import Answer
+from loopback.api import render_error as render_api_error
 from loopback.editing import ENTRY, TITLE, edit, pad, refer, set_token, squeeze
 from loopback.oai import OaiError, Repository, decode_token, encode_token, render_error
 from loopback.papers import MadePaper
@@ -299,6 +300,37 @@ class MalformedRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedId:
+    """A request for papers by id is refused as a whole where it names this one; any other is answered well."""
+
+    arxiv_id: str
+
+    def answer(self, call: Call) -> Answer:
+        """Answer with the feed that holds nothing but an error."""
+        good = call.good()
+        if self.arxiv_id not in call.arguments.get("id_list", ""):
+            return good
+        said = render_api_error(f"incorrect id format for {self.arxiv_id}", call.repository.now)
+        return replace(good, body=said.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOfTheFuture:
+    """The last record of the page bears a datestamp that has not come."""
+
+    day: date = date(2099, 12, 31)
+
+    def answer(self, call: Call) -> Answer:
+        """Date the last record of the good answer ahead."""
+
+        def change(text: str) -> str:
+            head, tag, rest = text.rpartition("<datestamp>")
+            return f"{head}{tag}{self.day}{rest[rest.index('<') :]}" if tag else text
+
+        return edit(call.good(), change)
+
+
+@dataclass(frozen=True, slots=True)
 class WrongClock:
     """All is well with the answer but its responseDate."""
 
@@ -348,6 +380,17 @@ class EndlessTokens:
             asked, skip = decode_token(call.arguments["resumptionToken"])
         first = {"verb": asked["verb"], "resumptionToken": encode_token(asked, 0)}
         return set_token(call.respond(urlencode(first)), encode_token(asked, skip + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class EndsEarly:
+    """The list ends with this page, though more was promised; the protocol's completeListSize tells how much."""
+
+    size: int
+
+    def answer(self, call: Call) -> Answer:
+        """End the list, and tell its size."""
+        return set_token(call.good(), "", size=self.size) if call.asks_for_list else call.good()
 
 
 @dataclass(frozen=True, slots=True)

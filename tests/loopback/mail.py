@@ -99,3 +99,25 @@ def _play(server: socket.socket, answers: Sequence[str | None]) -> None:
             line = reader.readline()
             while in_data and line not in (b".\r\n", b""):
                 line = reader.readline()
+
+
+@contextmanager
+def slow_office() -> Iterator[int]:
+    """Give the port of a server whose greeting goes on for ever, a letter at a time."""
+    done = threading.Event()
+
+    def greet(server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            caller, _ = server.accept()
+            with caller:
+                while not done.wait(0.1):
+                    caller.sendall(b"2")
+
+    with socket.create_server((HOST, 0)) as server:
+        thread = threading.Thread(target=greet, args=(server,), daemon=True)
+        thread.start()
+        try:
+            yield int(server.getsockname()[1])
+        finally:
+            done.set()
+            thread.join(5)

@@ -157,6 +157,16 @@ def test_a_quiet_night_is_no_news_and_still_has_its_line(store: Store) -> None:
     assert "Nothing new, and nothing wrong." in text and "nightly run 1 quiet: 0 received" in text
 
 
+@pytest.mark.parametrize("status", ["partial", "failed"])
+def test_a_night_that_was_stopped_has_not_gone_wrong_and_still_has_its_line(store: Store, status: str) -> None:
+    run_a_night(store, NIGHTS[2], status=status, error="stopped before the end; the next run goes on from here")
+    digest = the_week(store)
+    assert not digest.went_wrong and not digest.has_news
+    told = render(digest, "text")
+    assert "Nothing new, and nothing wrong." in told and "WHAT WENT WRONG" not in told
+    assert "nightly run 1 was stopped before its end: 0 received" in " ".join(told.split())
+
+
 def test_where_no_run_ended_it_is_said_and_nothing_is_called_right(store: Store) -> None:
     for format_name in FORMATS:
         assert "Nothing new. No run ended. 0 candidates wait in the queue." in render(the_week(store), format_name)
@@ -357,6 +367,7 @@ def test_the_command_writes_every_format_and_all_facts_as_json(told: Bmp) -> Non
         (("--since", "2999-01-01"), "has not begun"),
         (("--since", "yesterday"), "not a date"),
         (("--send",), "smtp_host and mail_to"),
+        (("--format", "html", "--json"), "do not go together"),
     ],
 )
 def test_what_cannot_be_told_is_refused_in_one_line(told: Bmp, words: tuple[str, ...], said: str) -> None:

@@ -163,6 +163,17 @@ def test_a_header_that_asks_for_nothing_leaves_the_ordinary_back_off(header: str
 # Backing off
 
 
+def test_a_wait_that_one_part_was_asked_for_is_kept_by_the_next() -> None:
+    desk = Desk(first(busy("3600")), max_wait=60)
+    for _ in range(3):
+        with pytest.raises(SourceError, match="asks to wait 3600 s; gave up after 1 try"):
+            desk.get()
+    assert len(desk.requests) == 1
+    assert desk.client.get("https://elsewhere.test/rss", {}, bytes) == b"good"
+    desk.time.now += 3600
+    assert desk.get() == b"good"
+
+
 def test_the_waits_grow_and_stay_within_the_time_to_lose() -> None:
     desk = Desk(lambda _: busy(), max_wait=600.0)
     with pytest.raises(SourceError, match=r"arxiv.test: answered 503; gave up after \d+ tries"):
