@@ -19,7 +19,7 @@ from crawler.reconcile import Reconciliation, reconcile
 from crawler.sources.source import Source
 from db.errors import BmpError
 from db.records import RunStatus
-from db.runs import add_to_run, find_run, set_run, start_run
+from db.runs import STOPPED, add_to_run, find_run, set_run, start_run
 from db.store import Row, Store, store_error
 from db.times import Clock, to_text
 
@@ -92,11 +92,13 @@ def run_night(night: Night) -> Outcome:
     except (StopRequested, BmpError) as error:
         # A library that a stop broke off may give it another name.
         interrupted = isinstance(error, StopRequested) or night.stop.is_requested
-        errors.append("stopped before the end; the next run goes on from here" if interrupted else str(error))
+        errors.append(f"{STOPPED}; the next run goes on from here" if interrupted else str(error))
     except (sqlite3.Error, OSError) as error:
         errors.append(str(store_error(night.store.path, error)))
     except BaseException as error:
-        _close(night, run_id, [*errors, f"{type(error).__name__}: {error}"], notes)
+        at_once = isinstance(error, KeyboardInterrupt)
+        words = f"{STOPPED}, at once" if at_once else f"{type(error).__name__}: {error}"
+        _close(night, run_id, [*errors, words], notes)
         raise
     try:
         with _waiting(night.store, partial(_hurry, night)):

@@ -12,7 +12,7 @@ from db.store import Row, Store
 KEPT_BYTES = 64_000  # of a record or an answer that could not be read: enough for a look
 KILLED = "the process ended before the run did"
 _STAGES = ("harvest", "reconcile", "embed", "match")
-_STOPPED = "stopped before the end"  # the beginning of the error of a run that was asked to stop and had no other
+STOPPED = "stopped before the end"  # the beginning of the error of a run that was asked to stop and had no other
 
 
 def start_run(
@@ -209,7 +209,7 @@ def find_last_run(store: Store, *, kind: str | None = "nightly") -> Row | None:
 
 def was_stopped(error: str | None) -> bool:
     """Tell by a run's error whether the run was stopped by a person or the system, and nothing went wrong before."""
-    return error is not None and error.startswith(_STOPPED)
+    return error is not None and error.startswith(STOPPED)
 
 
 def find_first_day(store: Store) -> str | None:

@@ -19,6 +19,7 @@ from db.times import Clock, now_utc
 
 APPLICATION_ID = 0x424D5031  # "BMP1", so that no other program's database is taken for ours
 BUSY_TIMEOUT_SECONDS = 30.0
+LOCK_PATIENCE_SECONDS = 0.5  # for who only looks at the lock
 BUSY_LOOK_SECONDS = 0.5  # SQLite waits in C, where no signal is seen
 CACHE_KIB = 32_768  # SQLite's own 2 MB make every insert into a large index a read
 WAL_SAFE_SINCE = (3, 51, 3)  # older SQLite can corrupt a WAL file that two connections write: sqlite.org/wal.html
@@ -227,7 +228,7 @@ def night_lock(path: Path, pause: Callable[[], None] | None = None) -> Iterator[
     Raises:
         BusyError: another process holds it.
     """
-    lock = FileLock(path.with_name(path.name + ".lock"), timeout=0)
+    lock = FileLock(_lock_path(path), timeout=LOCK_PATIENCE_SECONDS)
     while not _acquire(lock, path):
         if pause is None:
             raise BusyError(f"another run is at work on {path}", "wait for it to end; `bmp runs list` shows it")
@@ -236,6 +237,19 @@ def night_lock(path: Path, pause: Callable[[], None] | None = None) -> Iterator[
         yield
     finally:
         lock.release()
+
+
+def is_night_running(path: Path) -> bool:
+    """Tell whether some process holds the night's lock; looking takes it for a moment, which `night_lock` waits out."""
+    lock = FileLock(_lock_path(path), timeout=0)
+    if not _acquire(lock, path):
+        return True
+    lock.release()
+    return False
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
 
 
 def _acquire(lock: FileLock, path: Path) -> bool:

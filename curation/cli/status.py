@@ -16,7 +16,9 @@ OVERDUE_AFTER = timedelta(hours=36)  # a night was missed, and half a day was no
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Exit with 1 if a good night is overdue or the last one failed.")
+@click.option(
+    "--check", is_flag=True, help="Exit with 1 if a good night is overdue, or the last one failed or was killed."
+)
 @json_option
 @pass_app
 @click.pass_context
@@ -34,15 +36,19 @@ def status(ctx: click.Context, app: AppContext, check: bool, as_json: bool) -> N
 def gather_status(app: AppContext) -> dict[str, Any]:
     """Return the published form of `bmp status`."""
     from crawler.slots import GOOD_ENDS, list_full_nights
+    from db.records import RunStatus
     from db.runs import find_last_run, list_runs
+    from db.store import is_night_running
 
     with app.open_store() as store:
         last = find_last_run(store)
         nights = list_full_nights(list_runs(store, kind="nightly"), app.clock(), app.settings.categories)
         last_good = next((night for night in nights if night["status"] in GOOD_ENDS), None)
+        killed = last is not None and last["status"] == RunStatus.RUNNING and not is_night_running(store.path)
         return {
             **_gather_stored(app, store),
             "last_run": last,
+            "last_run_killed": killed,
             **_gather_next_night(app, last_good),
             "last_run_zero": _judge_zero(app, store, last) if last else None,
             **_gather_ages(app.clock(), last, last_good),
@@ -52,8 +58,8 @@ def gather_status(app: AppContext) -> dict[str, Any]:
 
 
 def needs_attention(facts: dict[str, Any]) -> bool:
-    """Tell whether a person should look: no good night for too long, or the last one failed and nobody stopped it."""
-    return facts["overdue"] or _has_failed(facts["last_run"])
+    """Tell whether a person should look: no good night for too long, or the last one failed, stopped by nobody."""
+    return facts["overdue"] or facts["last_run_killed"] or _has_failed(facts["last_run"])
 
 
 def _has_failed(last: Row | None) -> bool:
@@ -147,7 +153,7 @@ def _lines(app: AppContext, facts: dict[str, Any]) -> dict[str, Any]:
         "arXiv": f"announces next at {expects['next_announcement_at']}; metadata about {expects['next_metadata_at']}",
         "database": f"{app.settings.db} ({facts['database_bytes'] / 1e6:.1f} MB)",
         "model": facts["model"],
-        "attention": _failure(facts["last_run"]) if _has_failed(facts["last_run"]) else None,
+        "attention": _failure(facts["last_run"], killed=facts["last_run_killed"]),
         "warning": _overdue(facts["last_good_at"]) if facts["overdue"] else None,
     }
     return {name: value for name, value in lines.items() if value is not None}
@@ -157,7 +163,7 @@ def _last_night(last: Row | None) -> str:
     if last is None:
         return "none yet: bmp nightly"
     if last["status"] == "running":
-        return f"{last['started_at']}, not ended: it is at work, or was killed and is made up for by the next one"
+        return f"{last['started_at']}, not ended"
     error = f"; {last['error']}" if last["error"] else ""
     return (
         f"{last['started_at']} {last['status']}: {last['new']} new, {last['changed']} changed,"
@@ -165,7 +171,11 @@ def _last_night(last: Row | None) -> str:
     )
 
 
-def _failure(last: Row) -> str:
+def _failure(last: Row | None, *, killed: bool) -> str | None:
+    if killed:
+        return "the last night was killed before its end; the next one makes up for it"
+    if last is None or not _has_failed(last):
+        return None
     return f"the last night failed: {last['error'] or 'no word why'}; bmp runs show {last['run_id']}"
 
 

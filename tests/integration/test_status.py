@@ -17,7 +17,7 @@ from curation.cli.context import AppContext
 from curation.cli.status import status
 from db.runs import set_run, start_run
 from db.settings import Settings
-from db.store import open_store
+from db.store import night_lock, open_store
 from db.times import from_text, now_utc, to_text
 
 TUESDAY = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
@@ -243,3 +243,13 @@ def test_a_night_of_fewer_categories_is_no_night_of_all(db: Path, status_at: Sta
 def test_the_note_of_the_last_night_is_told(db: Path, status_at: Status) -> None:
     add_run(db, TUESDAY, "complete", new=5, note="no cross-check has come through")
     assert "last note   no cross-check has come through" in status_at(TUESDAY + NOON).stdout
+
+
+def test_a_night_that_was_killed_fails_the_check_and_one_at_work_does_not(db: Path, status_at: Status) -> None:
+    add_run(db, TUESDAY - DAY, "complete", new=5)
+    add_run(db, TUESDAY, "running")
+    with night_lock(db):
+        assert status_at(TUESDAY + NOON, "--check").exit_code == 0
+    checked = status_at(TUESDAY + NOON, "--check")
+    assert checked.exit_code == 1
+    assert "attention   the last night was killed before its end" in checked.stdout
