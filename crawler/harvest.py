@@ -39,7 +39,7 @@ class Harvest:
         errors: what went wrong, one line a part that did not arrive whole.
         notes: what a person should know though nothing of the run's own went wrong.
         refused: the source forbade going on.
-        paged: some part came in more than one page, so that records may have moved between two of them.
+        paged: records may be missing: some part came in more than one page, between which they move, or was doubtful.
     """
 
     promised: int | None = 0
@@ -60,7 +60,7 @@ class HarvestContext:
     Attributes:
         categories: papers of these are kept, and known papers are kept up to date; empty keeps all.
         looks_up: what is read now was missing and is fetched by its id; it is not of the run's own source.
-        moves_cursors: what is read counts as read; not so where fewer categories are kept than on other nights.
+        scope: the categories, where fewer are kept than on other nights: such nights have cursors of their own.
         monotonic: seconds, for the ledger's durations.
     """
 
@@ -71,7 +71,7 @@ class HarvestContext:
     stop: Stop
     progress: Progress
     looks_up: bool = False
-    moves_cursors: bool = True
+    scope: str = ""
     monotonic: Callable[[], float] = time.monotonic
 
     def now(self) -> str:
@@ -136,8 +136,8 @@ class _PartReading:
         self._result = result
         self._pages = 0
         self._gap: str | None = None
-        self._cursor = cursor = find_cursor(context.store, source.name, part)
-        first = find_first_asked(context.store, source.name, part)
+        self._cursor = cursor = find_cursor(context.store, source.name, part, scope=context.scope)
+        first = find_first_asked(context.store, source.name, part, scope=context.scope)
         self._start = source.start(cursor, since, date.fromisoformat(first) if first else None)
         # Asked from a later day than the cursor's, the days between are missing: then the cursor stays.
         self._may_move = since is None or cursor is None or not _is_day(cursor) or since.isoformat() <= cursor
@@ -184,7 +184,7 @@ class _PartReading:
         self._result.received += page.received
         self._result.unreadable += held
         self._pages += page.received > 0
-        self._result.paged |= self._pages > 1
+        self._result.paged |= self._pages > 1 or page.doubtful
 
     def _keep_malformed(self, records: Sequence[Malformed], now: str) -> int:
         """Keep what could not be read, and return how many of these records are held against the run."""
@@ -197,12 +197,13 @@ class _PartReading:
         return len(held)
 
     def _move_cursor(self, page: Page) -> None:
-        if page.cursor is None or not (self._may_move and self._context.moves_cursors):
+        if page.cursor is None or not self._may_move:
             return
         position = page.cursor if self._gap is None else min(page.cursor, self._gap)
         # Inside the overlap with the last night a page would only set the cursor back.
         if page.promised is not None or self._cursor is None or position > self._cursor:
-            save_cursor(self._context.store, self._source.name, self._part, position, self._context.run_id)
+            context = self._context
+            save_cursor(context.store, self._source.name, self._part, position, context.run_id, scope=context.scope)
 
 
 def _wanted(context: HarvestContext, papers: list[Paper]) -> list[Paper]:

@@ -17,7 +17,7 @@ from crawler.harvest import HarvestContext, harvest
 from crawler.match import match_missing
 from crawler.reconcile import Reconciliation, reconcile
 from crawler.sources.source import Source
-from db.errors import BmpError
+from db.errors import BmpError, StoreError
 from db.records import RunStatus
 from db.runs import STOPPED, add_to_run, find_run, set_run, start_run
 from db.store import Row, Store, store_error
@@ -36,7 +36,7 @@ class Night:
         categories: papers of these are kept; empty keeps all.
         threshold: the score from which a match is queued.
         reconciliation: what a harvest that came to its end is held against, if anything.
-        moves_cursors: what is read counts as read; not so where fewer categories are kept than on other nights.
+        scope: the categories, where fewer are kept than on other nights: such nights have cursors of their own.
         judge_zero: says of a ledger row whether it is normal that the night found nothing.
         monotonic: seconds, for the ledger's durations.
     """
@@ -53,7 +53,7 @@ class Night:
     progress: Progress
     since: date | None = None
     reconciliation: Reconciliation | None = None
-    moves_cursors: bool = True
+    scope: str = ""
     judge_zero: Callable[[Row], Expectation] | None = None
     monotonic: Callable[[], float] = time.monotonic
 
@@ -73,7 +73,7 @@ def run_night(night: Night) -> Outcome:
 
     Raises:
         StoreError: the database cannot be written any more; the row is closed by the next run.
-        StopRequested: while waiting for another program to let the run begin.
+        StopRequested: while waiting for another program to let the run begin, or its row be closed.
     """
     with _waiting(night.store, night.stop.check), night.store.transaction():
         run_id = start_run(
@@ -98,13 +98,16 @@ def run_night(night: Night) -> Outcome:
     except BaseException as error:
         at_once = isinstance(error, KeyboardInterrupt)
         words = f"{STOPPED}, at once" if at_once else f"{type(error).__name__}: {error}"
-        _close(night, run_id, [*errors, words], notes)
+        with _waiting(night.store, partial(_hurry, night)):
+            _close(night, run_id, [*errors, words], notes)
         raise
     try:
         with _waiting(night.store, partial(_hurry, night)):
             _close(night, run_id, errors, notes)
-    except sqlite3.Error as error:
-        raise store_error(night.store.path, error) from error
+    except (StoreError, sqlite3.Error) as error:
+        if night.stop.is_requested:
+            raise StopRequested from error
+        raise (store_error(night.store.path, error) if isinstance(error, sqlite3.Error) else error) from error
     return Outcome(find_run(night.store, run_id), interrupted)
 
 
@@ -163,7 +166,7 @@ def _harvest(night: Night, run_id: int, errors: list[str], notes: list[str]) -> 
         night.clock,
         night.stop,
         night.progress,
-        moves_cursors=night.moves_cursors,
+        scope=night.scope,
         monotonic=night.monotonic,
     )
     with _timed(night, run_id, "harvest"):

@@ -59,20 +59,34 @@ def reconcile(context: HarvestContext, reconciliation: Reconciliation, harvested
     """
     with reconciliation.patience():
         refused = any(_is_refused(context, check, harvested) for check in reconciliation.checks)
-        missing = list_missing(context.store, now=context.clock())
+        missing = list_missing(context.store, now=context.clock(), run_id=context.run_id)
         if not missing.due or refused:
             result = Harvest(refused=refused)
         else:
             with context.store.transaction():
                 count_try(context.store, missing.due, now=context.now())
-            result = harvest(replace(context, looks_up=True), reconciliation.look_up(missing.due), since=None)
-    left = list_missing(context.store, now=context.clock())
+            result = harvest(
+                replace(context, looks_up=True),
+                reconciliation.look_up(_rotate(missing.due, context.run_id)),
+                since=None,
+            )
+    left = list_missing(context.store, now=context.clock(), run_id=context.run_id)
     asked_anew = not set(left.long_gone).isdisjoint(missing.due)
     return replace(
         result,
         errors=_still_missing(left, result.errors),
-        notes=[*_unread_checks(context, reconciliation), *([_long_gone(left)] if asked_anew else [])],
+        notes=[
+            *_unread_checks(context, reconciliation),
+            *([_long_gone(left)] if asked_anew else []),
+            *([f"look-ups by id failed: {'; '.join(result.errors)}"] if result.errors and not left.not_come else []),
+        ],
     )
+
+
+def _rotate(arxiv_ids: Sequence[str], run_id: int) -> list[str]:
+    """Begin elsewhere in every run, so that those which fail do not always come first."""
+    start = run_id * SHOWN_IDS % len(arxiv_ids)
+    return [*arxiv_ids[start:], *arxiv_ids[:start]]
 
 
 def _still_missing(left: Missing, errors: Sequence[str]) -> list[str]:
@@ -98,7 +112,9 @@ def _unread_checks(context: HarvestContext, reconciliation: Reconciliation) -> l
     """Say which lists were not read whole for so long that what they would find may be lost."""
     store, notes = context.store, []
     for check in reconciliation.checks:
-        day = find_last_whole_day(store, check.name, check.part, now=context.now()) or find_first_day(store)
+        day = find_last_whole_day(
+            store, check.name, check.part, now=context.now(), run_id=context.run_id
+        ) or find_first_day(store)
         if day and context.clock().date() - date.fromisoformat(day) > reconciliation.overdue_after:
             notes.append(f"{check.name} of {check.part}")
     if not notes:

@@ -9,6 +9,8 @@ BmpError
 ├── DecisionError       a decision that does not fit its candidate
 ├── SourceError         a source did not answer, or not properly
 │   ├── AnswerError     an answer that is not what the protocol says; worth another try
+│   ├── RejectedError   the source answers, but not this request
+│   ├── RestingError    the source asks for a longer pause than there is time for
 │   └── RefusedError    the source forbids going on; final for the night
 ├── EmbeddingError      the model cannot be found, trusted or run
 ├── ExportError         the export cannot be written
@@ -75,6 +77,14 @@ class SourceError(BmpError):
 
 class AnswerError(SourceError):
     """An answer that is not what the protocol says; worth another try."""
+
+
+class RejectedError(SourceError):
+    """The source answers, but not this request: another one may do."""
+
+
+class RestingError(SourceError):
+    """The source asks for a longer pause than there is time for: until it is over no request is made."""
 
 
 class RefusedError(SourceError):

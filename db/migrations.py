@@ -265,5 +265,7 @@ CREATE TABLE digests (
 _WHAT_WAS_KNOWN_WHEN = """
 ALTER TABLE missing_papers ADD COLUMN tried_at TEXT;;
 ALTER TABLE missing_papers ADD COLUMN seen_at TEXT;;
+ALTER TABLE runs ADD COLUMN told_at TEXT;;
+UPDATE runs SET told_at = started_at;;
 ALTER TABLE decisions ADD COLUMN paper_withdrawn INTEGER NOT NULL DEFAULT 0 CHECK (paper_withdrawn IN (0, 1));;
 """

@@ -3,7 +3,7 @@
 A row is never deleted. It is settled once the paper was fetched by its id, arrived in a later harvest, or turned out to
 be of no wanted category; until then it is asked for, every night at first and every `LATER_EVERY` after `NIGHTLY_FOR`.
 A look-up may be answered from an index that lags behind what told of the paper. Where a version was told, the answer
-shows that; where only a day was told, the paper is looked up again on a later day before it counts as fetched.
+shows that; where only a day was told, the paper is looked up again the next night before it counts as fetched.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from db.records import Malformed, Paper
 from db.runs import fingerprint
 from db.store import Row, Store
 from db.text import parse_arxiv_id, text_hash
-from db.times import to_text
+from db.times import from_text, to_text
 
 NIGHTLY_FOR = timedelta(days=30)
 NIGHTLY_TRIES = 30  # at least, so that a time without nights does not count
 LATER_EVERY = timedelta(days=7)
+LAG = timedelta(hours=20)  # between two look-ups that are to confirm each other: from one night to the next
+SEEN_FOR = timedelta(days=3)  # how long one look-up may wait for the other before the paper counts as missing again
 HELD_FOR = timedelta(days=7)  # how long a record that cannot be read holds its source's cursor back
 
 
@@ -48,7 +50,7 @@ def told_by_malformed(records: Iterable[Malformed]) -> list[Told]:
 
 
 def _told_by(arxiv_id: str, record: Malformed) -> Told:
-    day = record.datestamp.isoformat() if record.datestamp and record.version is None else None
+    day = record.datestamp.isoformat() if record.datestamp else None
     return Told(arxiv_id, record.version, day, fingerprint(record))
 
 
@@ -75,6 +77,7 @@ def save_missing(store: Store, told: Iterable[Told], told_by: str, *, run_id: in
     Runs inside a transaction.
     """
     for one in told:
+        _raise_told(store, one)
         store.connection.execute(
             "INSERT INTO missing_papers (arxiv_id, version, datestamp, fingerprint, told_by, run_id, found_at)"
             " VALUES (:arxiv_id, :version, :datestamp, :fingerprint, :told_by, :run_id, :now)"
@@ -95,6 +98,18 @@ def save_missing(store: Store, told: Iterable[Told], told_by: str, *, run_id: in
         )
 
 
+def _raise_told(store: Store, told: Told) -> None:
+    """Take what is told for what is waited for, where it is newer than what was told before."""
+    store.connection.execute(
+        "UPDATE missing_papers SET seen_at = NULL,"
+        " version = max(coalesce(version, :version), coalesce(:version, version)),"
+        " datestamp = max(coalesce(datestamp, :datestamp), coalesce(:datestamp, datestamp))"
+        " WHERE arxiv_id = :arxiv_id AND settled_at IS NULL"
+        " AND (coalesce(:version > coalesce(version, 0), 0) OR coalesce(:datestamp > coalesce(datestamp, ''), 0))",
+        {"arxiv_id": told.arxiv_id, "version": told.version, "datestamp": told.datestamp},
+    )
+
+
 def settle_missing(
     store: Store, papers: Sequence[Paper], kept: Collection[str], *, looked_up: bool, run_id: int, now: str
 ) -> None:
@@ -108,7 +123,9 @@ def settle_missing(
     for row in _list_waiting(store, by_id):
         paper = by_id[row["arxiv_id"]]
         wanted = paper.arxiv_id in kept
-        if wanted and _is_older(paper, row):
+        if not wanted and not _is_for_this_run(store, row, run_id):
+            continue
+        if _is_older(paper, row) or (looked_up and not wanted and not _was_seen_before(row, now)):
             if paper.datestamp is None and not _is_behind(paper, row):
                 _mark_seen(store, paper.arxiv_id, now)
             continue
@@ -116,6 +133,17 @@ def settle_missing(
             "UPDATE missing_papers SET settled_as = ?, settled_at = ?, settled_run_id = ? WHERE arxiv_id = ?",
             (("fetched" if looked_up else "arrived") if wanted else "not wanted", now, run_id, paper.arxiv_id),
         )
+
+
+def _is_for_this_run(store: Store, told: Row, run_id: int) -> bool:
+    """Tell whether a run keeps papers of every category that the run kept which told of this one."""
+    kept = store.value("SELECT categories FROM runs WHERE run_id = ?", (run_id,)).split()
+    return not kept or set(told["categories"].split()) <= set(kept)
+
+
+def _was_seen_before(told: Row, now: str) -> bool:
+    """Tell whether an earlier look-up, long enough ago for an index to be brought up to date, brought the paper."""
+    return told["seen_at"] is not None and from_text(now) - from_text(told["seen_at"]) >= LAG
 
 
 def _mark_seen(store: Store, arxiv_id: str, now: str) -> None:
@@ -127,8 +155,8 @@ def _mark_seen(store: Store, arxiv_id: str, now: str) -> None:
 def date_as_told(store: Store, papers: Sequence[Paper], *, now: str) -> list[Paper]:
     """Give papers that were looked up, and have no datestamp, the day that they were missed under, where it is sure.
 
-    It is so once a look-up of an earlier day brought the paper, too, or where the text was never seen before under
-    the stored version: undated, such a text would be taken for an old one.
+    It is so once an earlier look-up brought the paper, too, and where the answer shows what is new by itself: the
+    version that was told, a withdrawal, or a text that was never seen under the stored version.
     """
     told = {row["arxiv_id"]: row for row in _list_waiting(store, [paper.arxiv_id for paper in papers])}
     return [
@@ -140,7 +168,16 @@ def date_as_told(store: Store, papers: Sequence[Paper], *, now: str) -> list[Pap
 
 
 def _is_sure(store: Store, paper: Paper, told: Row, now: str) -> bool:
-    if told["seen_at"] is not None and told["seen_at"][:10] < now[:10]:
+    if _was_seen_before(told, now):
+        return True
+    known = store.row(
+        "SELECT r.version, p.withdrawn FROM papers p JOIN revisions r USING (revision_id) WHERE p.arxiv_id = ?",
+        (paper.arxiv_id,),
+    )
+    stored_version = known["version"] if known else 0
+    if told["version"] is not None and stored_version < told["version"] <= paper.version:
+        return True
+    if known and paper.withdrawn and not known["withdrawn"] and paper.version >= stored_version:
         return True
     texts = store.rows(
         "SELECT text_hash FROM revisions WHERE (arxiv_id, version) = (?, ?)", (paper.arxiv_id, paper.version)
@@ -150,8 +187,9 @@ def _is_sure(store: Store, paper: Paper, told: Row, now: str) -> bool:
 
 def _list_waiting(store: Store, arxiv_ids: Iterable[str]) -> list[Row]:
     return store.rows(
-        "SELECT arxiv_id, version, datestamp, seen_at FROM missing_papers WHERE settled_at IS NULL"
-        " AND arxiv_id IN (SELECT value FROM json_each(?)) ORDER BY arxiv_id",
+        "SELECT m.arxiv_id, m.version, m.datestamp, m.seen_at, runs.categories FROM missing_papers m"
+        " JOIN runs USING (run_id) WHERE settled_at IS NULL AND arxiv_id IN (SELECT value FROM json_each(?))"
+        " ORDER BY arxiv_id",
         (json.dumps(list(arxiv_ids)),),
     )
 
@@ -180,7 +218,7 @@ class Missing:
     """Papers that are still missing, each list sorted.
 
     Attributes:
-        not_come: announced lately; no look-up has brought them.
+        not_come: announced lately; no look-up has brought them, or not the other one that is to confirm it.
         long_gone: announced long ago, and asked for in vain ever since.
         due: the ids to be asked for now, those included that came and are looked up again to be sure.
     """
@@ -190,26 +228,34 @@ class Missing:
     due: list[str]
 
 
-def list_missing(store: Store, *, now: datetime) -> Missing:
-    """Return what is still missing."""
+def list_missing(store: Store, *, now: datetime, run_id: int) -> Missing:
+    """Return what is still missing, of what was told to runs that kept no other categories than this one."""
     rows = store.rows(
-        "SELECT arxiv_id, seen_at, found_at <= :month_ago AND tries >= :tries AS long_gone,"
-        " coalesce(tried_at, '') <= :week_ago AS rested FROM missing_papers WHERE settled_at IS NULL ORDER BY arxiv_id",
+        "SELECT m.arxiv_id, runs.categories, seen_at > :lately AS seen,"
+        " found_at <= :month_ago AND tries >= :tries AS long_gone, coalesce(tried_at, '') <= :week_ago AS rested"
+        " FROM missing_papers m JOIN runs USING (run_id) WHERE settled_at IS NULL ORDER BY arxiv_id",
         {
+            "lately": to_text(now - SEEN_FOR),
             "month_ago": to_text(now - NIGHTLY_FOR),
             "tries": NIGHTLY_TRIES,
             "week_ago": to_text(now - LATER_EVERY),
         },
     )
-    not_come = [row["arxiv_id"] for row in rows if row["seen_at"] is None and not row["long_gone"]]
-    long_gone = [row["arxiv_id"] for row in rows if row["seen_at"] is None and row["long_gone"]]
+    rows = [row for row in rows if _is_for_this_run(store, row, run_id)]
+    not_come = [row["arxiv_id"] for row in rows if not row["seen"] and not row["long_gone"]]
+    long_gone = [row["arxiv_id"] for row in rows if not row["seen"] and row["long_gone"]]
     due = [row["arxiv_id"] for row in rows if row["rested"] or not row["long_gone"]]
     return Missing(not_come, long_gone, due)
 
 
-def count_missing(store: Store) -> int:
+def count_missing(store: Store, *, now: datetime) -> int:
     """Return how many papers are known to be missing; those that came and are looked up again to be sure are not."""
-    return int(store.value("SELECT count(*) FROM missing_papers WHERE settled_at IS NULL AND seen_at IS NULL"))
+    return int(
+        store.value(
+            "SELECT count(*) FROM missing_papers WHERE settled_at IS NULL AND coalesce(seen_at, '') <= ?",
+            (to_text(now - SEEN_FOR),),
+        )
+    )
 
 
 def is_let_go(store: Store, record: Malformed, *, now: datetime) -> bool:

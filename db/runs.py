@@ -47,15 +47,12 @@ def start_run(
     )
 
 
-def list_open_runs(store: Store) -> list[int]:
-    """Return the runs that have not ended, or were killed and not closed yet."""
-    rows = store.rows("SELECT run_id FROM runs WHERE status = 'running' ORDER BY run_id")
+def list_untold_killed(store: Store) -> list[int]:
+    """Return the nights that were killed, were closed by a later run, and of which nobody was told yet."""
+    rows = store.rows(
+        "SELECT run_id FROM runs WHERE kind = 'nightly' AND error = ? AND told_at IS NULL ORDER BY run_id", (KILLED,)
+    )
     return [row["run_id"] for row in rows]
-
-
-def was_killed(store: Store, run_id: int) -> bool:
-    """Tell whether a later run had to close this one."""
-    return bool(store.value("SELECT error = ? FROM runs WHERE run_id = ?", (KILLED, run_id)))
 
 
 def add_to_run(store: Store, run_id: int, **amounts: float) -> None:
@@ -224,23 +221,27 @@ def find_first_since(store: Store) -> str | None:
     return None if first is None else str(first)
 
 
-def find_last_whole_day(store: Store, source: str, part: str, *, now: str) -> str | None:
-    """Return the day, not after `now`, on which a night last read a part without an error, or None if none did."""
+def find_last_whole_day(store: Store, source: str, part: str, *, now: str, run_id: int) -> str | None:
+    """Return the day, not after `now`, on which a night last read a part without an error, or None if none did.
+
+    Args:
+        run_id: the run at work, whose parts count though it has not ended; those of a killed one do not.
+    """
     last = store.value(
         "SELECT max(started_at) FROM run_parts JOIN runs USING (run_id)"
         " WHERE kind = 'nightly' AND (run_parts.source, part) = (?, ?) AND run_parts.error IS NULL"
-        " AND started_at <= ?",
-        (source, part, now),
+        " AND started_at <= ? AND (run_id = ? OR runs.status <> 'running' AND coalesce(runs.error, '') <> ?)",
+        (source, part, now, run_id, KILLED),
     )
     return None if last is None else str(last)[:10]
 
 
-def find_first_asked(store: Store, source: str, part: str) -> str | None:
-    """Return the day on which a night first asked for a part, as text, or None if none did."""
+def find_first_asked(store: Store, source: str, part: str, *, scope: str = "") -> str | None:
+    """Return the day on which a night (of the categories in `scope`, if any) first asked for a part, or None."""
     first = store.value(
         "SELECT min(started_at) FROM run_parts JOIN runs USING (run_id)"
-        " WHERE kind = 'nightly' AND (run_parts.source, part) = (?, ?)",
-        (source, part),
+        " WHERE kind = 'nightly' AND (run_parts.source, part) = (:source, :part) AND :scope IN ('', runs.categories)",
+        {"source": source, "part": part, "scope": scope},
     )
     return None if first is None else str(first)[:10]
 
@@ -249,6 +250,7 @@ def _published(row: Row) -> Row:
     """Return a row in the order of its telling, the last words last."""
     last = {name: row.pop(name) for name in ("program_version", "model", "model_revision", "ranker_version")}
     last |= {name: row.pop(name) for name in ("error", "note")}
+    row.pop("told_at")
     stages = {stage: round(row.pop(f"{stage}_seconds"), 3) for stage in _STAGES}
     row["seconds"] = {**stages, "total": round(sum(stages.values()), 3)}
     row["categories"] = row["categories"].split()
@@ -256,18 +258,23 @@ def _published(row: Row) -> Row:
     return {**row, **last}
 
 
-def find_cursor(store: Store, source: str, part: str) -> str | None:
-    """Return how far a source's part was read, or None if it never was."""
-    found = store.value("SELECT position FROM cursors WHERE (source, part) = (?, ?)", (source, part))
+def find_cursor(store: Store, source: str, part: str, *, scope: str = "") -> str | None:
+    """Return how far a source's part was read, or None if it never was.
+
+    Args:
+        scope: the categories, where only the papers of these were kept.
+    """
+    name = f"{part} {scope}".strip()
+    found = store.value("SELECT position FROM cursors WHERE (source, part) = (?, ?)", (source, name))
     return None if found is None else str(found)
 
 
-def save_cursor(store: Store, source: str, part: str, position: str, run_id: int) -> None:
-    """Say how far a source's part was read. Runs inside the transaction that keeps what was read."""
+def save_cursor(store: Store, source: str, part: str, position: str, run_id: int, *, scope: str = "") -> None:
+    """Say how far a source's part was read, `scope` as in `find_cursor`. Runs inside the transaction that keeps it."""
     store.connection.execute(
         "INSERT INTO cursors (source, part, position, run_id) VALUES (?, ?, ?, ?) ON CONFLICT (source, part)"
         " DO UPDATE SET position = excluded.position, run_id = excluded.run_id",
-        (source, part, position, run_id),
+        (source, f"{part} {scope}".strip(), position, run_id),
     )
     set_part(store, run_id, source, part, cursor_after=position)
 

@@ -23,12 +23,13 @@ from loopback.server import ArxivServer
 
 from crawler.embed import SentenceTransformerEmbedder, find_model
 from curation.cli import main
+from db.runs import KILLED
 from db.store import open_store
 
 PAGE_SIZE = 12
 WANTED = ("cs.LG", "stat.ML")
 THRESHOLD = 0.2  # low, so that the queue fills
-NIGHT = ("nightly", *(word for category in WANTED for word in ("--category", category)))
+NIGHT = ("nightly",)
 
 _CATALOGUE = """
 [[phenomenon]]
@@ -105,10 +106,13 @@ class World:
 
 
 def _judge_ledger(path: Path, open_runs: list[Row]) -> list[str]:
-    """Tell which runs that were open when their process died are not told as failed."""
-    rows = {row[0]: row[1:] for row in read(path, "SELECT run_id, status, error FROM runs")}
-    ended = ("failed", "the process ended before the run did")
-    lies = [f"run {run_id} says {rows[run_id]}" for (run_id,) in open_runs if rows[run_id] != ended]
+    """Tell which runs that were open when their process died are not told as killed, and as partial if papers came."""
+    rows = {
+        row[0]: row[1:]
+        for row in read(path, "SELECT run_id, status, error, received - malformed + fetched > 0 FROM runs")
+    }
+    killed = [("failed", KILLED, 0), ("partial", KILLED, 1)]
+    lies = [f"run {run_id} says {rows[run_id]}" for (run_id,) in open_runs if rows[run_id] not in killed]
     return lies + [f"run {run_id} is still open" for run_id, row in rows.items() if row[0] == "running"]
 
 
@@ -203,6 +207,7 @@ def _environment(server: ArxivServer, folder: Path) -> dict[str, str]:
     (model / "modules.json").write_text("[]")
     (model / "model.safetensors").write_bytes(b"nothing learned")
     return {
+        "BMP_CATEGORIES": " ".join(WANTED),
         "BMP_ARXIV_OAI_URL": server.oai_url,
         "BMP_ARXIV_API_URL": server.api_url,
         "BMP_ARXIV_RSS_URL": server.rss_url,

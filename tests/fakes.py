@@ -118,7 +118,9 @@ def reconciliation(
     ]
     return Reconciliation(
         [*checks, *lists],
-        look_up=lambda ids: IdsSource(QueryApi(asked, server.api_url), ids, patience=lambda: asked.patience(2)),
+        look_up=lambda ids: IdsSource(
+            QueryApi(asked, server.api_url), ids, patience=lambda: asked.patience(2, for_waits=False)
+        ),
         patience=lambda: asked.patience(10),
         overdue_after=timedelta(days=2 * every_days),
     )
@@ -137,7 +139,7 @@ def run_night(
     threshold: float = 1e9,
     reconciliation: Reconciliation | None = None,
     judge_zero: Callable[[Row], Expectation] | None = None,
-    moves_cursors: bool = True,
+    scope: str = "",
     progress: Progress = no_progress,
 ) -> Outcome:
     """Run one night with a fake model and return its outcome."""
@@ -156,7 +158,7 @@ def run_night(
         since=since,
         reconciliation=reconciliation,
         judge_zero=judge_zero,
-        moves_cursors=moves_cursors,
+        scope=scope,
     )
     return nightly.run_night(night)
 

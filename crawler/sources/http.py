@@ -18,7 +18,7 @@ from typing import TypeVar
 import httpx
 
 from crawler.control import Stop
-from db.errors import AnswerError, RefusedError, SourceError
+from db.errors import AnswerError, RefusedError, RejectedError, RestingError, SourceError
 from db.text import clean_line
 
 Answer = TypeVar("Answer")
@@ -28,6 +28,7 @@ LONGEST_ANSWER_SECONDS = 600.0
 SHORTEST_TIMEOUT_SECONDS = 10.0  # however little time there is to lose, a slow answer is no failure before
 FIRST_BACKOFF_SECONDS = 3.0
 LONGEST_BACKOFF_SECONDS = 300.0
+REJECTING_STATUSES = frozenset({400, 413, 414, 422})  # it is this request that is wrong
 TRY_AGAIN_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -77,7 +78,7 @@ class PoliteClient:
         self._wall_clock = wall_clock
         self._ended_at: float | None = None
         self._lost_seconds = 0.0
-        self._may_lose_seconds = pace.max_wait_seconds
+        self._may_lose_seconds = self._may_wait_seconds = pace.max_wait_seconds
         self._refusal: RefusedError | None = None
         self._tip = "" if "(" in user_agent else ", and set BMP_CONTACT"
         self._rests: dict[str, _Rest] = {}
@@ -95,8 +96,9 @@ class PoliteClient:
 
         Raises:
             RefusedError: arXiv answered 403, now or before: nothing more is asked of it in this run, by no interface.
-            SourceError: it cannot be had, whatever the number of tries, or the time to lose is spent, or its host asked
-                for a longer wait before: then no request is made until that is over.
+            RestingError: its host asks, or asked before, for a longer wait than there is time to lose.
+            RejectedError: the host answers, but not this request.
+            SourceError: it cannot be had, whatever the number of tries, or the time to lose is spent.
             StopRequested: while waiting.
         """
         attempt, body = 0, None
@@ -120,14 +122,21 @@ class PoliteClient:
             attempt += 1
 
     @contextmanager
-    def patience(self, seconds: float) -> Iterator[None]:
-        """Lose no more time than this on what is asked for inside, nor more than is left to the run."""
-        kept = self._may_lose_seconds
-        self._may_lose_seconds = min(kept, self._lost_seconds + seconds)
+    def patience(self, seconds: float, *, for_waits: bool = True) -> Iterator[None]:
+        """Lose no more time than this on what is asked for inside, nor more than is left to the run.
+
+        Args:
+            for_waits: waits that the other side asks for count, too.
+        """
+        kept = self._may_lose_seconds, self._may_wait_seconds
+        until = self._lost_seconds + seconds
+        self._may_lose_seconds = min(self._may_lose_seconds, until)
+        if for_waits:
+            self._may_wait_seconds = min(self._may_wait_seconds, until)
         try:
             yield
         finally:
-            self._may_lose_seconds = kept
+            self._may_lose_seconds, self._may_wait_seconds = kept
 
     def close(self) -> None:
         """Close the connection."""
@@ -137,7 +146,7 @@ class PoliteClient:
         if self._refusal is not None:
             raise self._refusal
         if self._rests and self._monotonic() < (rest := self._rests.get(_host(url), _NO_REST)).until:
-            raise SourceError(rest.message, rest.hint)
+            raise RestingError(rest.message, rest.hint)
         self._stop.check()
         if self._ended_at is not None:
             self._stop.sleep(self._ended_at + self._pace.delay_seconds - self._monotonic())
@@ -145,13 +154,14 @@ class PoliteClient:
 
     def _back_off(self, url: str, reason: str, asked_wait: float, attempt: int) -> None:
         """Wait before the next try, or give up: a wait that was asked for is never cut short."""
-        left = self._left()
+        left = self._left() if asked_wait <= 0 else self._may_wait_seconds - self._lost_seconds
         first = max(1.0, min(FIRST_BACKOFF_SECONDS, self._pace.delay_seconds))
         backoff = min(LONGEST_BACKOFF_SECONDS, first * 2 ** min(attempt, 10))
         wait = max(asked_wait, min(backoff, max(left, 0.0)))
         if left <= 0 or wait > left:
             asked = f", which asks to wait {asked_wait:.0f} s" if asked_wait > 0 else ""
-            error = SourceError(
+            kind = RestingError if asked_wait > 0 else SourceError
+            error = kind(
                 f"{_host(url)}: {reason}{asked}; gave up after {attempt + 1} {'tries' if attempt else 'try'}",
                 "the next run goes on from here; BMP_ARXIV_MAX_WAIT_SECONDS says how long a run keeps trying",
             )
@@ -194,7 +204,8 @@ class PoliteClient:
         if response.has_redirect_location:
             target = clean_line(response.headers.get("Location", ""))[:100]
             raise SourceError(f"{_host(url)} has moved to {target}", "set the address in the settings")
-        raise SourceError(f"{_host(url)} answered {status} to {clean_line(str(response.url))[:200]}")
+        kind = RejectedError if status in REJECTING_STATUSES else SourceError
+        raise kind(f"{_host(url)} answered {status} to {clean_line(str(response.url))[:200]}")
 
     def _asked_wait(self, header: str | None) -> float:
         """Return the seconds that a Retry-After header asks for: a number, or a date (RFC 9110, 10.2.3)."""

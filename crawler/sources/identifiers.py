@@ -6,12 +6,13 @@ rarely have a second page; the passes overlap as the nights do.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from crawler.sources.crosscheck import ToldPage
-from crawler.sources.oai import OVERLAP, Getter, follow_tokens, running_in_circles
+from crawler.sources.oai import OVERLAP, PAGES_REMEMBERED, Getter, follow_tokens, running_in_circles
 from crawler.sources.oai_parse import OAI, OaiAnswer, open_answer, read_datestamp, read_token
 from db.errors import AnswerError
 from db.missing import Told
@@ -59,14 +60,19 @@ class IdentifierList:
         """
         params = {"verb": "ListIdentifiers", "metadataPrefix": "arXivRaw", "set": self.part, "from": start}
         day: date | None = None
-        seen = set[Told]()
+        seen: deque[frozenset[Told]] = deque(maxlen=PAGES_REMEMBERED)
         for answer in follow_tokens(self._client, self._url, params, parse_identifiers, max_pages=MAX_PAGES):
             # Both clocks: a list vouches for no day that has not come by either of them.
             day = day or min(answer.response_day, self._clock().date())
-            yield ToldPage(answer.told, answer.malformed, None if answer.token else day.isoformat())
-            if answer.token and seen.issuperset(answer.told):
+            told = tuple(_no_later(one, day.isoformat()) for one in answer.told)
+            yield ToldPage(told, answer.malformed, None if answer.token else day.isoformat())
+            if answer.token and frozenset(told) <= frozenset().union(*seen):
                 raise running_in_circles(self.part)
-            seen.update(answer.told)
+            seen.append(frozenset(told))
+
+
+def _no_later(told: Told, day: str) -> Told:
+    return replace(told, datestamp=min(told.datestamp, day)) if told.datestamp else told
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from crawler.sources.oai_parse import OaiPage, parse_list
 from crawler.sources.source import Page
 from crawler.sources.taxonomy import find_group
 from db.errors import SourceError, UsageError
-from db.records import Malformed
+from db.records import Malformed, Paper
 from db.text import clean_line
 from db.times import Clock
 
@@ -24,6 +24,7 @@ OVERLAP = timedelta(days=3)  # the server pages by offset: what moved while a li
 CLOCKS_MAY_DIFFER = timedelta(days=1)  # an answer out of a cache is some hours old, and midnight may lie between
 MAX_PAGES = 5_000  # arXiv's whole list has about 1,200 pages
 MAX_RESTARTS = 3
+SIZES_MAY_DIFFER = 0.1  # the protocol allows completeListSize to be an estimate
 PAGES_REMEMBERED = 8  # a list that leads back into one of these runs in a circle
 
 Answer = TypeVar("Answer")
@@ -191,6 +192,7 @@ class _Reading:
         self._begins = start
         self._received = 0
         self._promised: int | None = None
+        self._seen_pages = 0
         self._seen: deque[frozenset[str]] = deque(maxlen=PAGES_REMEMBERED)
         self._last_day = start
         self._in_order = True
@@ -199,7 +201,7 @@ class _Reading:
     def restart(self) -> None:
         """Begin the list anew at the last day that is vouched for; what was seen of that day comes again."""
         self._seen.clear()
-        self._received, self._promised = 0, None
+        self._received, self._promised, self._seen_pages = 0, None, 0
         if self._in_order:
             self.resume_from = self._last_day
 
@@ -219,13 +221,17 @@ class _Reading:
         if answer.list_size is not None:
             self._promised = answer.list_size
         cursor = None
+        cut_off = bool(self._seen_pages) and answer.error is not None
         if not answer.token:
             cursor = self._begin_anew() if self._came_short() else self._server_day
+            cursor = min(cursor, self._last_day) if cut_off else cursor
         elif self._in_order:
             cursor = min(self._last_day, self._server_day)
         promised = self._promised if self._promised is not None else (None if answer.token else self._received)
+        self._seen_pages += 1
         malformed = tuple(_dated(record, page_first_day) for record in answer.malformed)
-        return Page(answer.papers, malformed, answer.received, cursor, promised)
+        papers = tuple(_no_later(paper, self._server_day) for paper in answer.papers)
+        return Page(papers, malformed, answer.received, cursor, promised, doubtful=cut_off or self._is_short())
 
     def check_size(self, part: str) -> None:
         """Refuse to call a list whole that ended before it had as many records as the server said.
@@ -240,6 +246,9 @@ class _Reading:
             )
 
     def _came_short(self) -> bool:
+        return self._promised is not None and self._received < self._promised * (1 - SIZES_MAY_DIFFER)
+
+    def _is_short(self) -> bool:
         return self._promised is not None and self._received < self._promised
 
     def _begin_anew(self) -> str:
@@ -249,6 +258,13 @@ class _Reading:
     def _present(self, response_day: date, today: date) -> date:
         """Return the earlier of the two clocks' days; ours is off if it stands before the day that was asked from."""
         return response_day if today.isoformat() < self.resume_from else min(response_day, today)
+
+
+def _no_later(paper: Paper, day: str) -> Paper:
+    """Give a paper that is dated after the present day that day: it would hide every later change."""
+    if paper.datestamp is None or paper.datestamp.isoformat() <= day:
+        return paper
+    return replace(paper, datestamp=date.fromisoformat(day))
 
 
 def _dated(record: Malformed, first_day: str) -> Malformed:

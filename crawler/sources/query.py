@@ -24,7 +24,7 @@ from crawler.sources.source import Page
 from crawler.sources.tex import decode_accents
 from crawler.sources.withdrawal import says_withdrawn
 from crawler.sources.xml import parse_strictly
-from db.errors import AnswerError, RefusedError, SourceError
+from db.errors import AnswerError, RefusedError, RejectedError, RestingError, SourceError
 from db.records import Malformed, Paper
 from db.text import clean_line, parse_arxiv_id
 from db.times import Clock
@@ -103,7 +103,7 @@ def _total(feed: etree._Element) -> int:
 def _check_entry(entry: etree._Element) -> None:
     identifier = (entry.findtext(f"{ATOM}id") or "").strip()
     if "/api/errors" in identifier:
-        raise SourceError(f"arXiv refuses the query: {clean_line(entry.findtext(f'{ATOM}summary') or '')[:160]}")
+        raise RejectedError(f"arXiv refuses the query: {clean_line(entry.findtext(f'{ATOM}summary') or '')[:160]}")
     for name in ("id", "title", "published", "updated"):  # some old papers have no summary
         if not (entry.findtext(f"{ATOM}{name}") or "").strip():
             raise AnswerError(f"the entry has no {name}")
@@ -317,10 +317,11 @@ class IdsSource:
             try:
                 with self._patience():
                     found = self._api.fetch(arxiv.Search(id_list=batch, max_results=None))
-            except RefusedError:
+            except (RefusedError, RestingError):
                 raise
             except SourceError as error:
                 failures.append(error)
+                answers += isinstance(error, RejectedError)
                 if len(failures) == (FAILED_REQUESTS if answers else VAIN_REQUESTS):
                     raise
                 waiting.extend(_halves(batch))
@@ -333,7 +334,7 @@ class IdsSource:
             yield Page(
                 tuple(found.papers), tuple(found.malformed), received=found.received, promised=len(self._arxiv_ids)
             )
-        if failures and not answers:
+        if len(failures) == 1 and len(self._arxiv_ids) == 1:
             raise failures[0]
         self._tell_what_is_left(unknown - set(unread), unread)
 

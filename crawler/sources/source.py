@@ -19,6 +19,7 @@ class Page:
         cursor: how far the part has been read without a gap once this page is kept, as text that sorts in reading
             order; None leaves the cursor. A record of `malformed` that has a datestamp is a gap of that day.
         promised: how many records the source has said the part holds, once it has said so.
+        doubtful: the list came to its end, but not as it should: what it holds is to be checked against other lists.
     """
 
     papers: tuple[Paper, ...]
@@ -26,6 +27,7 @@ class Page:
     received: int = 0
     cursor: str | None = None
     promised: int | None = None
+    doubtful: bool = False
 
 
 class Source(Protocol):

@@ -25,7 +25,7 @@ category_option = click.option(
     "categories",
     multiple=True,
     metavar="C",
-    callback=lambda _ctx, _param, named: tuple(dict.fromkeys(named)),
+    callback=lambda _ctx, _param, named: tuple(sorted(set(named))),
     help="Keep papers of this category; may be repeated.",
 )
 
@@ -82,7 +82,7 @@ def run_nightly(
                 write_json(find_last_run(store, kind=None))
             return 0
         except StopRequested:
-            say("Stopped waiting; nothing was done here.")
+            say("Stopped; what was kept stays, and the next run goes on from there.")
             return 130
     if as_json:
         write_json(outcome.run)

@@ -88,7 +88,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         error.show()
         code = error.exit_code
     except StopRequested:
-        _say("Stopped before it began; nothing was done here.")
+        _say("Stopped; what was kept stays, and the next run goes on from there.")
         code = 130
     except KeyboardInterrupt:
         _say("Interrupted; what was decided and kept stays.")

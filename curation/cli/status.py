@@ -36,25 +36,37 @@ def status(ctx: click.Context, app: AppContext, check: bool, as_json: bool) -> N
 def gather_status(app: AppContext) -> dict[str, Any]:
     """Return the published form of `bmp status`."""
     from crawler.slots import GOOD_ENDS, list_full_nights
-    from db.records import RunStatus
     from db.runs import find_last_run, list_runs
-    from db.store import is_night_running
 
     with app.open_store() as store:
         last = find_last_run(store)
         nights = list_full_nights(list_runs(store, kind="nightly"), app.clock(), app.settings.categories)
         last_good = next((night for night in nights if night["status"] in GOOD_ENDS), None)
-        killed = last is not None and last["status"] == RunStatus.RUNNING and not is_night_running(store.path)
         return {
             **_gather_stored(app, store),
             "last_run": last,
-            "last_run_killed": killed,
+            "last_run_killed": last is not None and _was_killed(store, last),
             **_gather_next_night(app, last_good),
             "last_run_zero": _judge_zero(app, store, last) if last else None,
             **_gather_ages(app.clock(), last, last_good),
             "database_bytes": app.settings.db.stat().st_size,
             "model": app.settings.model,
         }
+
+
+def _was_killed(store: Store, last: Row) -> bool:
+    """Tell whether a night that has not ended is at work no more; where the lock cannot be looked at, it may be."""
+    from db.errors import StoreError
+    from db.records import RunStatus
+    from db.runs import find_run
+    from db.store import is_night_running
+
+    try:
+        if last["status"] != RunStatus.RUNNING or is_night_running(store.path):
+            return False
+    except StoreError:
+        return False
+    return bool(find_run(store, last["run_id"])["status"] == RunStatus.RUNNING)  # it may have ended just now
 
 
 def needs_attention(facts: dict[str, Any]) -> bool:
@@ -79,7 +91,7 @@ def _gather_stored(app: AppContext, store: Store) -> dict[str, int]:
         "papers": store.value("SELECT count(*) FROM papers"),
         "revisions": store.value("SELECT count(*) FROM revisions"),
         "phenomena": store.value("SELECT count(*) FROM phenomena"),
-        "missing": count_missing(store),
+        "missing": count_missing(store, now=app.clock()),
         "pending": waiting,
         "decided": sum(counted.values()) - waiting,
     }

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime
 from email.utils import make_msgid
-from functools import partial
 from typing import TYPE_CHECKING
 
 from crawler.control import Stop, StopRequested
@@ -38,9 +37,8 @@ def run_and_tell(app: AppContext, night: Night, *, wait: bool = False) -> Outcom
         StopRequested: while waiting.
     """
     from curation.cli.wiring import run_locked, tell_outcome
-    from db.runs import list_open_runs, was_killed
 
-    before, left_open = _newest_run_id(night.store), list_open_runs(night.store)
+    before = _newest_run_id(night.store)
     try:
         outcome = run_locked(app, night, wait=wait)
     except (BusyError, StopRequested):
@@ -52,8 +50,7 @@ def run_and_tell(app: AppContext, night: Night, *, wait: bool = False) -> Outcom
         raise
     tell_outcome(night.store, outcome.run)
     if not outcome.interrupted:
-        killed = [run_id for run_id in left_open if was_killed(night.store, run_id)]
-        tell_people(app, night.store, night.stop, outcome.run["run_id"], killed=killed)
+        tell_people(app, night.store, night.stop, outcome.run["run_id"])
     return outcome
 
 
@@ -61,18 +58,15 @@ def _newest_run_id(store: Store) -> int:
     return int(store.value("SELECT coalesce(max(run_id), 0) FROM runs"))
 
 
-def tell_people(
-    app: AppContext, store: Store, stop: Stop, run_id: int, *, fault: str | None = None, killed: Sequence[int] = ()
-) -> None:
-    """Tell of a night whoever is to be told; what fails is said on stderr and changes nothing.
+def tell_people(app: AppContext, store: Store, stop: Stop, run_id: int, *, fault: str | None = None) -> None:
+    """Tell of a night, and of those killed before it, whoever is to be told; what fails is said on stderr.
 
     Args:
         stop: a request to stop breaks off the telling at once; what was not told is told the next time.
         fault: the error that the night ended with, where it was none that it foresees.
-        killed: runs before it whose process ended before they could tell.
     """
     steps: tuple[Callable[[], None], ...] = (
-        *(partial(_call_webhook, app, store, stop, one, None) for one in killed),
+        lambda: _tell_of_killed(app, store, stop),
         lambda: _call_webhook(app, store, stop, run_id, fault),
         lambda: _mail_news(app, store, stop),
     )
@@ -86,6 +80,17 @@ def tell_people(
             say(f"Nobody was told: {error.message}{'; ' + error.hint if error.hint else ''}")
         except Exception as error:  # a fault of ours in telling must not turn a good night into a bad one
             say(f"Nobody was told: {type(error).__name__}: {' '.join(str(error).split())[:200]}")
+
+
+def _tell_of_killed(app: AppContext, store: Store, stop: Stop) -> None:
+    """Tell of nights whose process ended before they could tell of themselves, each once."""
+    from db.runs import list_untold_killed, set_run
+    from db.times import to_text
+
+    for run_id in list_untold_killed(store):
+        _call_webhook(app, store, stop, run_id, None)
+        with store.transaction():
+            set_run(store, run_id, told_at=to_text(app.clock()))
 
 
 def _call_webhook(app: AppContext, store: Store, stop: Stop, run_id: int, fault: str | None) -> None:
@@ -189,7 +194,7 @@ def _keep_sent(app: AppContext, store: Store, digest: Digest, sent_to: list[str]
     from db.times import to_text
 
     say(f"Mailed a digest to {', '.join(sent_to)}.")
-    last = find_last_digest(store)
+    last = find_last_digest(store, now=app.clock())
     if last is not None and digest.since > last["until"]:
         say(f"It leaves out what came after the last one ({last['until']}), so that the next one begins there.")
         return

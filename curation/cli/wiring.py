@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 RECONCILIATION_PATIENCE_SECONDS = 120.0  # a cross-check that does not answer is no reason to hold a night up
-LOOK_UP_PATIENCE_SECONDS = 20.0  # for one of its requests, so that there is time for others
+LOOK_UP_PATIENCE_SECONDS = 20.0  # for one request that fails, so that there is time for others
 LOOK_AT_LOCK_SECONDS = 1.0
 
 
@@ -107,7 +107,9 @@ def make_reconciliation(
     return Reconciliation(
         checks,
         look_up=lambda arxiv_ids: IdsSource(
-            query_api(app, client), arxiv_ids, patience=lambda: client.patience(LOOK_UP_PATIENCE_SECONDS)
+            query_api(app, client),
+            arxiv_ids,
+            patience=lambda: client.patience(LOOK_UP_PATIENCE_SECONDS, for_waits=False),
         ),
         patience=lambda: client.patience(RECONCILIATION_PATIENCE_SECONDS),
         overdue_after=timedelta(days=2 * settings.reconcile_days),
@@ -169,7 +171,7 @@ def make_night(
         progress=no_progress,
         since=since,
         reconciliation=reconciliation,
-        moves_cursors=kind != "nightly" or set(app.settings.categories) <= set(categories),
+        scope="" if kind != "nightly" or set(app.settings.categories) <= set(categories) else " ".join(categories),
         judge_zero=partial(
             judge_zero, store, holidays=app.settings.holidays(), first_night_days=app.settings.first_night_days
         )

@@ -154,7 +154,7 @@ def gather_digest(store: Store, *, since: datetime, now: datetime) -> Digest:
 
 def untold_since(store: Store, *, now: datetime) -> datetime:
     """Return from when on nobody was told yet: where the last digest that was sent ended, else a week ago."""
-    last = find_last_digest(store)
+    last = find_last_digest(store, now=now)
     return now - FIRST_SPAN if last is None else from_text(last["until"])
 
 

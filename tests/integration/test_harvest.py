@@ -403,13 +403,42 @@ def test_a_record_of_the_future_vouches_for_nothing(store: Store, server: ArxivS
     assert stored(store) == wanted(server.papers.values())
 
 
-def test_a_night_of_other_categories_moves_no_cursor(store: Store, server: ArxivServer) -> None:
+def test_a_night_of_other_categories_has_a_cursor_of_its_own(store: Store, server: ArxivServer) -> None:
     night(store, server)
     before = find_cursor(store, "oai", "cs")
     server.today += timedelta(days=9)
     new = make_papers(20, day=server.today - timedelta(days=5), categories=["cs.LG", "cs.DB"])
     server.put(*new)
-    night(store, server, categories=("cs.DB",), moves_cursors=False)
+    run = night(store, server, categories=("cs.DB",), scope="cs.DB")
     assert find_cursor(store, "oai", "cs") == before
+    assert run["parts"][0]["cursor_after"] == find_cursor(store, "oai", "cs", scope="cs.DB") == str(server.today)
     night(store, server)
     assert stored(store) >= wanted(new)
+    server.today += timedelta(days=1)
+    night(store, server, categories=("cs.DB",), scope="cs.DB")
+    assert asked_from(server, "cs")[-1] == str(server.today - timedelta(days=4))
+
+
+def test_a_size_that_is_a_little_too_large_is_an_estimate(store: Store, server: ArxivServer) -> None:
+    server.page_size = 2500
+    size = in_set(server.papers.values(), "cs")
+    server.play(faults.EndsEarly(size=size + 2), on=CS_RECORDS)
+    assert night(store, server)["error"] is None
+    assert find_cursor(store, "oai", "cs") == TODAY.isoformat()
+
+
+def test_an_empty_answer_to_a_token_ends_the_list_where_it_was_read_to(store: Store, server: ArxivServer) -> None:
+    stale = faults.StaleNoRecords()
+    server.play(stale, on=lambda number, path, query: "resumptionToken" in query and "cs" in query, times=None)
+    night(store, server)
+    assert str(find_cursor(store, "oai", "cs")) < TODAY.isoformat()
+    server.heal()
+    night(store, server)
+    assert stored(store) == wanted(server.papers.values())
+
+
+def test_a_paper_that_was_dated_ahead_takes_later_changes(store: Store, server: ArxivServer) -> None:
+    server.page_size = 2500
+    server.play(faults.RecordOfTheFuture(), on=CS_RECORDS)
+    night(store, server)
+    assert store.value("SELECT max(datestamp) FROM papers") <= TODAY.isoformat()

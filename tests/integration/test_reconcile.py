@@ -44,6 +44,10 @@ def move_on(server: ArxivServer, days: int = 1, new: int = 3) -> None:
     server.put(*make_papers(new, day=server.today, categories=["cs.LG"]))
 
 
+def missing(store: Store, server: ArxivServer) -> int:
+    return count_missing(store, now=datetime.combine(server.today, MORNING.timetz()))
+
+
 def stored(store: Store) -> set[str]:
     return {row["arxiv_id"] for row in store.rows("SELECT arxiv_id FROM papers")}
 
@@ -140,7 +144,7 @@ def test_a_paper_that_no_interface_gives_makes_every_night_partial_until_it_come
     run = night(store, server)
     assert run["status"] == "partial"
     assert "announced papers have not arrived: 3" in run["error"]
-    assert count_missing(store) == 3
+    assert missing(store, server) == 3
     server.put(*(replace(paper, modified=TODAY - timedelta(days=40)) for paper in server.papers.values()))
     run = night(store, server)  # the list has nothing of them any more, and the API is still sick
     assert run["status"] == "failed"
@@ -149,7 +153,7 @@ def test_a_paper_that_no_interface_gives_makes_every_night_partial_until_it_come
     run = night(store, server)
     assert (run["status"], run["error"]) == ("complete", None)
     assert stored(store) == wanted(server)
-    assert count_missing(store) == 0
+    assert missing(store, server) == 0
 
 
 def test_after_a_month_a_missing_paper_is_asked_for_every_week_and_told_of_until_it_comes(
@@ -172,11 +176,11 @@ def test_after_a_month_a_missing_paper_is_asked_for_every_week_and_told_of_until
         asked += [day for entry in server.log[before:] if "/api" in entry.path][:1]
         notes += [day for _ in [run["note"]] if run["note"] and "have never arrived: 3" in run["note"]]
     assert asked == notes == [0, 7, 14]
-    assert count_missing(store) == 3
+    assert missing(store, server) == 3
     move_on(server, days=LATER_EVERY.days)
     night(store, server, feeds=False)
     move_on(server)  # the feeds told a version, so that one look-up was enough
-    assert count_missing(store) == 0
+    assert missing(store, server) == 0
     assert stored(store) >= {row["arxiv_id"] for row in store.rows("SELECT arxiv_id FROM missing_papers")}
 
 
@@ -327,6 +331,32 @@ class TestOneBadEntryAmongThoseLookedUp:
         assert run["status"] == "partial"
         assert f"announced papers have not arrived: 1 ({poison})" in run["error"]
 
+    def test_two_ids_that_spoil_every_request_are_asked_for_alone(self, store: Store, server: ArxivServer) -> None:
+        night(store, server)
+        move_on(server, new=8)
+        poison = {sorted(server.papers)[-8], sorted(server.papers)[-3]}
+        server.play(faults.StaleNoRecords(), on=lambda number, path, query: "ListRecords" in query, times=None)
+        for one in sorted(poison):
+            named = lambda number, path, query, one=one: "/api" in path and one in query  # noqa: E731
+            server.play(faults.RefusedId(one), on=named, times=None)
+        night(store, server)
+        assert wanted(server) - stored(store) == poison
+
+    def test_a_pause_that_the_interface_asks_for_is_kept_and_the_rest_comes(
+        self, store: Store, server: ArxivServer
+    ) -> None:
+        lose_some(server)
+        server.play(faults.Unavailable(retry_after=4), on=API)
+        run = night(store, server)
+        assert (run["status"], run["fetched"]) == ("complete", 3)
+
+    def test_a_pause_that_is_too_long_ends_the_look_ups(self, store: Store, server: ArxivServer) -> None:
+        lose_some(server)
+        server.play(faults.Unavailable(retry_after=4000), on=API, times=None)
+        run = night(store, server)
+        assert run["status"] == "partial"
+        assert sum("/api" in entry.path for entry in server.log) == 1
+
     def test_a_sick_interface_is_not_asked_for_every_half(self, store: Store, server: ArxivServer) -> None:
         lose_some(server)
         server.play(faults.ServerError(404), on=API, times=None)
@@ -377,7 +407,7 @@ class TestAnIndexThatLagsBehind:
         server.put(touched)
         server.play(faults.StaleNoRecords(), on=lambda number, path, query: "ListRecords" in query, times=None)
         first = night(store, server, feeds=False)
-        assert (first["error"], count_missing(store)) == (None, 0)
+        assert (first["error"], missing(store, server)) == (None, 0)
         told = "SELECT settled_as FROM missing_papers WHERE arxiv_id = ?"
         assert store.value(told, (touched.arxiv_id,)) is None
         server.today += timedelta(days=1)
@@ -441,3 +471,53 @@ def test_identifiers_that_come_again_and_again_end_the_pass_at_once(store: Store
     run = night(store, server)
     assert "runs in a circle" in part(run, "identifiers", "cs:cs:LG")["error"]
     assert sum("ListIdentifiers" in entry.query for entry in server.log) <= 2 * len(CATEGORIES)
+
+
+def test_a_night_of_other_categories_leaves_alone_what_it_would_not_keep(store: Store, server: ArxivServer) -> None:
+    lose_some(server)
+    server.play(faults.ServerError(404), on=API, times=None)
+    night(store, server)
+    server.put(*(replace(paper, modified=TODAY - timedelta(days=40)) for paper in server.papers.values()))
+    move_on(server)
+    clock = datetime.combine(server.today, MORNING.timetz())
+    client = make_client(FakeTime(), max_wait=5.0, read_timeout=1.0)
+    checks = reconciliation(server, client=client, clock=lambda: clock)
+    source = oai_source(server.oai_url, client=client, clock=lambda: clock)
+    options: dict[str, Any] = {"categories": ("cs.DB",), "scope": "cs.DB", "reconciliation": checks}
+    run = run_night(store, source, clock=lambda: clock, **options).run
+    assert (run["error"], missing(store, server)) == (None, 3)
+    move_on(server)
+    assert night(store, server)["error"] is None
+    assert stored(store) == wanted(server)
+
+
+def test_what_one_look_up_saw_and_no_other_confirmed_counts_as_missing_again(store: Store, server: ArxivServer) -> None:
+    old, changed = TestAnIndexThatLagsBehind().revise_unseen(store, server)
+    server.on_request = lambda number, here: here.put(old if "/api" in here.log[number - 1].path else changed)
+    assert night(store, server, feeds=False)["error"] is None
+    server.on_request = None
+    errors = []
+    for _ in range(5):
+        move_on(server)
+        server.put(replace(changed, modified=TODAY - timedelta(days=40)))
+        server.play(faults.ServerError(404), on=API, times=None)
+        run = night(store, server, feeds=False)
+        errors.append(run["error"])
+        assert run["error"] or "look-ups by id failed" in run["note"]
+    assert [bool(error) for error in errors] == [False, False, True, True, True]
+
+
+def test_a_mended_text_of_a_record_that_could_not_be_read_comes_by_its_id(store: Store, server: ArxivServer) -> None:
+    server.page_size = 2500
+    night(store, server, feeds=False)
+    server._planned.clear()
+    server.today += timedelta(days=5)
+    first = next(iter(server.papers.values()))
+    mended = replace(first, abstract="An abstract that was mended without a new version.", modified=server.today)
+    server.put(mended)  # the only record of the list
+    in_cs = lambda number, path, query: "ListRecords" in query and "set=cs" in query  # noqa: E731
+    server.play(faults.MalformedRecord("missing_title"), on=in_cs)
+    run = night(store, server, feeds=False)
+    assert (run["malformed"], run["changed"], run["status"]) == (1, 1, "partial")
+    text = "SELECT abstract FROM papers JOIN revisions USING (revision_id) WHERE papers.arxiv_id = ?"
+    assert store.value(text, (first.arxiv_id,)) == mended.abstract

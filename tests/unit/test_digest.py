@@ -144,8 +144,11 @@ def test_a_digest_goes_on_where_the_last_mailed_one_ended_and_else_covers_a_week
     for until in ("2026-11-23T06:31:08Z", "2026-11-20T00:00:00Z"):
         with store.transaction():
             save_digest(store, since="2026-11-19T00:00:00Z", until=until, sent_to=["a@b.c", "d@e.f"], sent_at=until)
-    last = find_last_digest(store)
+    last = find_last_digest(store, now=NOW)
     assert last and (last["until"], last["sent_to"]) == ("2026-11-23T06:31:08Z", "a@b.c d@e.f")
+    assert to_text(untold_since(store, now=NOW)) == "2026-11-23T06:31:08Z"
+    with store.transaction():  # as a clock that was years ahead left it
+        save_digest(store, since="2026-11-19T00:00:00Z", until="2030-01-01T00:00:00Z", sent_to=["a@b.c"], sent_at="x")
     assert to_text(untold_since(store, now=NOW)) == "2026-11-23T06:31:08Z"
 
 
