@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from crawler.control import Progress, Stop
-from crawler.embed import Embedder, StoppableEmbedder, encode_cached
-from crawler.ranking.background import Background
+from crawler.embed import Embedder, StoppableEmbedder
+from crawler.learning import make_ranker
 from crawler.ranking.ranker import Claim, Document, Ranker
 from crawler.ranking.sentences import best_sentences
 from db.matches import Match, count_unmatched, list_unmatched, queue_matches, save_matches, save_ranking
 from db.phenomena import catalogue_version, list_phenomena
 from db.runs import add_to_run, set_run
 from db.store import Row, Store
-from db.vectors import Vectors, load_vectors, save_model
+from db.vectors import load_vectors, save_model
 
 CHUNK = 500  # revisions between two commits
 
@@ -33,16 +33,18 @@ def match_missing(
     if not phenomena:
         return
     claims = [Claim.of(phenomenon) for phenomenon in phenomena]
-    claim_vectors = encode_claims(store, embedder, claims)
-    ranker = Ranker(claims, claim_vectors, Background.load(embedder.identity))
     with store.transaction():
         model_id = save_model(store, embedder.identity)
-        ranking_id = save_ranking(store, ranker.version, model_id, catalogue_version(phenomena), threshold)
-        set_run(store, run_id, ranker_version=ranker.version)
+        ranking_id = save_ranking(store, Ranker.version, model_id, catalogue_version(phenomena), threshold)
+        set_run(store, run_id, ranker_version=Ranker.version)
     total, done, last = count_unmatched(store, ranking_id, model_id), 0, 0
+    if total:
+        ranker = make_ranker(store, embedder, claims)
+        with store.transaction():
+            set_run(store, run_id, ranker_version=f"{Ranker.version}+{ranker.fit}")
     while rows := list_unmatched(store, ranking_id, model_id, after=last, limit=CHUNK):
         stop.check()
-        matches = _match(store, embedder, rows, model_id, ranker, claims, claim_vectors, threshold)
+        matches = _match(store, embedder, rows, model_id, ranker, threshold)
         with store.transaction():
             save_matches(store, ranking_id, [row["revision_id"] for row in rows], matches, run_id=run_id)
             add_to_run(store, run_id, matched=len(rows))
@@ -52,22 +54,12 @@ def match_missing(
         add_to_run(store, run_id, queued=queue_matches(store, ranking_id, run_id=run_id, now=now))
 
 
-def encode_claims(store: Store, embedder: Embedder, claims: Sequence[Claim]) -> list[Vectors]:
-    """Return each claim's vectors, shape (texts of the claim, dimensions); those seen before are not encoded again."""
-    texts = [claim.texts() for claim in claims]
-    flat = encode_cached(store, embedder, [text for group in texts for text in group])
-    ends = np.cumsum([len(group) for group in texts])
-    return [flat[end - len(group) : end] for group, end in zip(texts, ends, strict=True)]
-
-
 def _match(
     store: Store,
     embedder: Embedder,
     rows: Sequence[Row],
     model_id: int,
     ranker: Ranker,
-    claims: Sequence[Claim],
-    claim_vectors: Sequence[Vectors],
     threshold: float,
 ) -> list[Match]:
     documents = [Document(row["title"], row["abstract"]) for row in rows]
@@ -75,12 +67,13 @@ def _match(
     scores = ranker.score(documents, np.stack([by_hash[row["text_hash"]] for row in rows]))
     pairs = [(int(row), int(claim)) for row, claim in zip(*np.nonzero(scores >= threshold), strict=True)]
     sentences = best_sentences(
-        [(documents[row].abstract, claims[claim], claim_vectors[claim]) for row, claim in pairs], embedder.encode
+        [(documents[row].abstract, ranker.claims[claim], ranker.claim_vectors[claim]) for row, claim in pairs],
+        embedder.encode,
     )
     return [
         Match(
             revision_id=rows[row]["revision_id"],
-            phenomenon=claims[claim].code,
+            phenomenon=ranker.claims[claim].code,
             score=float(scores[row, claim]),
             sentence=sentence,
         )

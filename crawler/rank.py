@@ -1,16 +1,16 @@
-"""Ranks all stored papers for one claim: a phenomenon's, or any claim in words."""
+"""Ranks all stored papers for claims: a phenomenon's, or any claim in words."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
 
 from crawler.embed import Embedder
-from crawler.match import encode_claims
-from crawler.ranking.background import Background
-from crawler.ranking.ranker import Claim, Document, Ranker
+from crawler.learning import make_ranker
+from crawler.ranking.ranker import Claim, Document
 from db.papers import iterate_current
 from db.store import Store
 from db.vectors import load_vectors, save_model
@@ -49,11 +49,36 @@ def rank_papers(
     Raises:
         EmbeddingError: the claim cannot be embedded.
     """
-    (vectors,) = encode_claims(store, embedder, [claim])
-    ranker = Ranker([claim], [vectors], Background.load(embedder.identity))
+    (ranking,) = rank_claims(store, embedder, [claim], since=since)
+    return replace(ranking, papers=ranking.papers if limit is None else ranking.papers[:limit])
+
+
+def rank_claims(
+    store: Store,
+    embedder: Embedder,
+    claims: Sequence[Claim],
+    *,
+    since: date | None = None,
+    unrounded: bool = False,
+    use_decisions: bool = True,
+) -> Iterator[Ranking]:
+    """Yield the ranking of all stored papers for each claim; the papers are read and judged once.
+
+    Args:
+        since: only papers first published on this day or later.
+        unrounded: order by the ranker's evidence, and give that as the score: far down a ranking, where rounded scores
+            are equal, papers keep their order.
+        use_decisions: learn from what was decided for the phenomena whose codes the claims bear.
+
+    Raises:
+        EmbeddingError: a claim cannot be embedded.
+    """
+    ranker = make_ranker(store, embedder, claims, use_decisions=use_decisions)
     with store.transaction():
         model_id = save_model(store, embedder.identity)
-    ranked: list[RankedPaper] = []
+    judge = ranker.evidence if unrounded else ranker.score
+    papers: list[tuple[str, int, str]] = []
+    scores = [np.empty((0, len(claims)))]
     without_vector = 0
     for rows in iterate_current(store, since=since, chunk=CHUNK):
         known = load_vectors(store, model_id, [row["text_hash"] for row in rows])
@@ -62,10 +87,9 @@ def rank_papers(
         if not usable:
             continue
         documents = [Document(row["title"], row["abstract"]) for row in usable]
-        scores = ranker.score(documents, np.stack([known[row["text_hash"]] for row in usable]))[:, 0]
-        ranked += [
-            RankedPaper(row["arxiv_id"], row["version"], row["title"], float(score))
-            for row, score in zip(usable, scores, strict=True)
-        ]
-    ranked.sort(key=lambda paper: (-paper.score, paper.arxiv_id))
-    return Ranking(ranked if limit is None else ranked[:limit], ranker.version, without_vector)
+        scores.append(judge(documents, np.stack([known[row["text_hash"]] for row in usable])))
+        papers += [(row["arxiv_id"], row["version"], row["title"]) for row in usable]
+    for column in np.concatenate(scores).T:
+        ranked = [RankedPaper(*paper, float(score)) for paper, score in zip(papers, column, strict=True)]
+        ranked.sort(key=lambda paper: (-paper.score, paper.arxiv_id))
+        yield Ranking(ranked, ranker.version, without_vector)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from datetime import date
 
 from db.errors import DecisionError
@@ -174,6 +176,17 @@ def find_reopening(store: Store, candidate_id: int) -> Row | None:
         " JOIN papers p ON p.arxiv_id = c.arxiv_id JOIN revisions n ON n.revision_id = p.revision_id"
         " WHERE s.candidate_id = ? AND s.kind = 'reopen'",
         (candidate_id,),
+    )
+
+
+def list_verdicts(store: Store, phenomena: Sequence[str]) -> list[Row]:
+    """Return the acceptances and rejections in force, by paper: `phenomenon`, `arxiv_id`, `kind`."""
+    return store.rows(
+        f"SELECT c.phenomenon_code AS phenomenon, c.arxiv_id, d.kind FROM ({EFFECTIVE_DECISIONS}) e"
+        " JOIN decisions d USING (decision_id) JOIN candidates c ON c.candidate_id = d.candidate_id"
+        " WHERE d.kind IN ('accept', 'reject') AND c.phenomenon_code IN (SELECT value FROM json_each(?))"
+        " ORDER BY c.arxiv_id, c.phenomenon_code",
+        (json.dumps(list(phenomena)),),
     )
 
 

@@ -1,38 +1,86 @@
-"""The ranker: joins the evidence in words and in vectors into one score that means the same for every claim."""
+"""The ranker: joins a claim's text, what fits it best, and the decisions made so far into one calibrated score."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from crawler.ranking.background import Background
 from crawler.ranking.claims import Claim, Document, document_text
-from crawler.ranking.dense import DenseEvidence
-from crawler.ranking.lexical import LexicalEvidence
+from crawler.ranking.corpus import Corpus, Encoded
+from crawler.ranking.heads import Head, learn_head
+from crawler.ranking.priors import Prior, Rows, Vectors, claim_shares, fed_prior, text_prior
 
-__all__ = ["DEFAULT_THRESHOLD", "Claim", "Document", "Ranker", "document_text"]
+__all__ = ["DEFAULT_THRESHOLD", "Claim", "Decided", "Document", "Ranker", "Seen", "document_text"]
 
-DENSE_UNIT = 0.1  # a cosine so far above the field's mean counts one: about its spread over background papers
-LEXICAL_UNIT = 0.05  # the spread of the words' evidence over background papers
-SLOPE, MIDPOINT = 1.0, 7.5  # of the logistic curve, fitted on labelled papers (docs/ranking.md)
-DEFAULT_THRESHOLD: float = 0.85
+TRUST = 4.0  # accepted papers for half of the trust in what was learned, beside the ranking of day zero
+CALIBRATION = (0.855, -1.339)  # slope and intercept of Platt's curve, fitted on labelled papers (docs/ranking.md)
+DEFAULT_THRESHOLD: float = 0.95
 DECIMALS = 6
 
 
-class Ranker:
-    """Scores revisions against claims from nothing but the claims' texts.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The papers that are at hand while a ranker is made: n of them, with unit vectors, shape (n, d).
 
-    A score is a pure function of paper, claim, model and version: whatever else is scored, it stays the same.
+    `published` are days of publication, as text.
     """
 
-    version = "day-zero-1"
+    documents: Sequence[Document]
+    vectors: Vectors
+    published: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The papers that were accepted and rejected for a claim, as places in `Seen`."""
+
+    accepted: Sequence[int] = ()
+    rejected: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """What is known of one claim; `trust` is the share of what was learned."""
+
+    day_zero: Prior
+    learned: Prior | None = None
+    head: Head | None = None
+    trust: float = field(default=0.0)
+
+    def logit(self, papers: Encoded) -> npt.NDArray[np.float64]:
+        first = self.day_zero.logit(papers)
+        if self.learned is None or self.head is None:
+            return first
+        return first + self.trust * (self.learned.logit(papers) + self.head.logit(papers) - first)
+
+
+class Ranker:
+    """Scores revisions against claims.
+
+    A score is a function of paper, claim, model and version, of the papers at hand and of the claim's own decisions;
+    other claims and whatever else is scored change nothing.
+    """
+
+    version = "learned-1"
 
     def __init__(
-        self, claims: Sequence[Claim], claim_vectors: Sequence[npt.NDArray[np.float32]], background: Background
+        self,
+        claims: Sequence[Claim],
+        claim_vectors: Sequence[Vectors],
+        background: Background,
+        seen: Seen | None = None,
+        decided: Sequence[Decided] = (),
+        *,
+        fit: str = "",
     ) -> None:
-        """Take the claims, and for each the unit vectors of its texts, shape (texts, d).
+        """Take the claims, for each the unit vectors of its texts, shape (texts, d), and what was decided on it.
+
+        Args:
+            fit: names the papers and decisions at hand, for the record.
 
         Raises:
             ValueError: the vectors are not one row for each text of each claim.
@@ -40,24 +88,49 @@ class Ranker:
         for claim, vectors in zip(claims, claim_vectors, strict=True):
             if len(vectors) != len(claim.texts()):
                 raise ValueError(f"{claim.code} has {len(claim.texts())} texts but {len(vectors)} vectors")
-        self._lexical = LexicalEvidence(claims, background.lexicon)
-        self._dense = DenseEvidence(claim_vectors, background.centre)
+        self.claims, self.claim_vectors, self.fit = claims, claim_vectors, fit
+        width = claim_vectors[0].shape[1] if claim_vectors else 0
+        seen = seen or Seen((), np.zeros((0, width), dtype=np.float32), ())
+        terms = {term for claim in claims for term in claim_shares(claim)}
+        self._corpus = Corpus(seen.documents, seen.vectors, seen.published, background, terms)
+        self._models = [
+            self._make_model(claim, vectors, one)
+            for claim, vectors, one in zip(claims, claim_vectors, decided or [Decided()] * len(claims), strict=True)
+        ]
 
-    def evidence(self, documents: Sequence[Document], vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Return the joint evidence, shape (documents, claims), in units of its background's spread; see `score`."""
+    def _make_model(self, claim: Claim, vectors: Vectors, decided: Decided) -> _Model:
+        corpus, none = self._corpus, np.zeros(0, dtype=np.intp)
+        text = text_prior(claim, vectors, corpus.vocabulary, corpus.centre)
+        day_zero = fed_prior(text, corpus, none, none)
+        accepted, rejected = (np.array(rows, dtype=np.intp) for rows in (decided.accepted, decided.rejected))
+        if not len(accepted):
+            return _Model(day_zero)
+        learned = fed_prior(text, corpus, accepted, rejected)
+        unread = self._list_unread(np.concatenate([accepted, rejected]))
+        head = learn_head(corpus, learned.logit(corpus.papers), accepted, rejected, unread)
+        return _Model(day_zero, learned, head, len(accepted) / (len(accepted) + TRUST))
+
+    def _list_unread(self, decided: Rows) -> Rows:
+        """Return the papers without a decision that were out when the newest decided one was."""
+        published = self._corpus.published
+        older = np.flatnonzero(published <= max(published[decided].tolist()))
+        return np.setdiff1d(older, decided)
+
+    def evidence(self, documents: Sequence[Document], vectors: Vectors) -> npt.NDArray[np.float64]:
+        """Return the log-odds that each document is evidence, shape (documents, claims), not rounded; see `score`."""
         if len(documents) != len(vectors):
             raise ValueError(f"{len(documents)} documents but {len(vectors)} vectors")
-        dense = self._dense.score(vectors) / DENSE_UNIT
-        lexical = np.sqrt(self._lexical.score(documents) / LEXICAL_UNIT)
-        joint: npt.NDArray[np.float64] = dense + lexical
-        return joint
+        papers = self._corpus.encode(documents, vectors)
+        slope, intercept = CALIBRATION
+        columns = [slope * model.logit(papers) + intercept for model in self._models]
+        return np.stack(columns, axis=1) if columns else np.zeros((len(documents), 0))
 
-    def score(self, documents: Sequence[Document], vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Return scores from 0 to 1, shape (documents, claims), of documents with their unit vectors, shape (n, d).
+    def score(self, documents: Sequence[Document], vectors: Vectors) -> npt.NDArray[np.float64]:
+        """Return probabilities, shape (documents, claims), of documents with their unit vectors, shape (n, d).
 
         Raises:
             ValueError: there is not one vector for each document.
         """
-        logits = SLOPE * (self.evidence(documents, vectors) - MIDPOINT)
-        scores: npt.NDArray[np.float64] = np.round(1 / (1 + np.exp(-logits)), DECIMALS)
+        logits = self.evidence(documents, vectors)
+        scores: npt.NDArray[np.float64] = np.round(1 / (1 + np.exp(-np.clip(logits, -500, 500))), DECIMALS)
         return scores

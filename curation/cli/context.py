@@ -105,6 +105,7 @@ class TimeOfDayType(click.ParamType[str]):
             self.fail(f"{error}.", param, ctx)
 
 
+NAMED = 20  # of many names that a person is told
 DATE = DateType()
 TIME_OF_DAY = TimeOfDayType()
 ROW_ID = click.IntRange(1, 2**63 - 1)  # what SQLite can hold
@@ -145,6 +146,12 @@ def write_table(rows: Sequence[Sequence[Any]], headers: Sequence[str], *, wide: 
 def shorten(text: str, width: int) -> str:
     """Return the text cut to `width` characters, with an ellipsis where something was cut."""
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+
+
+def name_some(names: Sequence[str]) -> str:
+    """Return the names in a line; of many, the first."""
+    some = ", ".join(shorten(clean_line(name), 40) for name in names[:NAMED])
+    return f"{some} and {len(names) - NAMED} more" if len(names) > NAMED else some
 
 
 def show_controls(content: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -78,9 +77,11 @@ def _write(ranking: Ranking, topic: str, format_name: str) -> None:
     if format_name == "json":
         write_json([{"arxiv_id": p.arxiv_id, "version": p.version, "title": p.title, "score": p.score} for p in papers])
     elif format_name == "trec":
-        tag = re.sub(r"[^\w.-]", "-", f"bmp-{ranking.ranker_version}")
+        from crawler.trec import run_line, run_tag
+
+        tag = run_tag(ranking.ranker_version)
         for number, paper in enumerate(papers, 1):
-            click.echo(f"{topic} Q0 {paper.arxiv_id} {number} {paper.score:.6f} {tag}")
+            click.echo(run_line(topic, paper.arxiv_id, number, f"{paper.score:.6f}", tag))
     else:
         rows = [(f"{p.score:.3f}", f"{p.arxiv_id}v{p.version}", p.title) for p in papers]
         write_table(rows, ("score", "arXiv", "title"), wide=2)

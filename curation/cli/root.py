@@ -27,6 +27,7 @@ COMMANDS = {
     "queue": ("queue:queue", "The same queue for scripts."),
     "phenomena": ("phenomena:phenomena", "The catalogue."),
     "rank": ("rank:rank", "Rank the stored papers for a phenomenon or a claim."),
+    "evaluate": ("evaluate:evaluate", "Score the ranking on papers that you labelled."),
     "export": ("export:export", "Write the curated database for others."),
     "runs": ("runs:runs", "What the nights did."),
     "digest": ("digest:digest", "What happened since the last digest, to read or to mail."),

@@ -42,7 +42,7 @@ def write_export(store: Store, format: str, target: Path | None, stdout: BinaryI
     if to_stdout and format == "sqlite":
         raise UsageError("a database file does not go to stdout", "name a file with -o")
     if target is not None and not to_stdout:
-        _refuse_own_files(store, target)
+        refuse_own_files(store, target)
     content = EXPORTERS[format](load_knowledge(store))
     data = content if isinstance(content, bytes) else content.encode("utf-8")
     if target is None or to_stdout:
@@ -52,8 +52,12 @@ def write_export(store: Store, format: str, target: Path | None, stdout: BinaryI
         write_file(target, data)
 
 
-def _refuse_own_files(store: Store, target: Path) -> None:
-    """Refuse to put an export in the place of the record, or of what SQLite and the night keep beside it."""
+def refuse_own_files(store: Store, target: Path) -> None:
+    """Refuse to put a file in the place of the record, or of what SQLite and the night keep beside it.
+
+    Raises:
+        ExportError: the target is one of these.
+    """
     record = store.path.resolve()
     own = {record, *(record.with_name(record.name + suffix) for suffix in ("-wal", "-shm", "-journal", ".lock"))}
     if target.resolve() in own or (target.exists() and record.exists() and target.samefile(record)):

@@ -14,7 +14,7 @@ import pytest
 from curation.cli.root import COMMANDS, cli
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("torch", "sentence_transformers", "transformers", "sklearn", "scipy", "apscheduler", "arxiv")
+HEAVY = ("torch", "sentence_transformers", "transformers", "sklearn", "scipy", "apscheduler", "arxiv", "ir_measures")
 
 
 def _modules_after(*words: str, db: Path) -> set[str]:

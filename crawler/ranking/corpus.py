@@ -1,0 +1,77 @@
+"""The papers that a ranker looks at while it is made: what the words and vectors of the field at hand are like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from crawler.ranking.background import Background
+from crawler.ranking.claims import Document
+from crawler.ranking.features import Matrix, Vocabulary, Weights, count_terms
+
+Vectors = npt.NDArray[np.float32]
+BLOCK = 8_192  # rows that are widened to float64 at once
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Papers as unit vectors, shape (n, d), and as the two matrices of `Vocabulary.encode`."""
+
+    vectors: Vectors
+    looked_for: Matrix
+    learned: Matrix
+
+    def cosines(self, direction: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the products with a direction, shape (n,), summed in float64: no paper's depends on its batch."""
+        products = np.empty(len(self.vectors))
+        for start in range(0, len(self.vectors), BLOCK):
+            products[start : start + BLOCK] = self.vectors[start : start + BLOCK].astype(np.float64) @ direction
+        return products
+
+    def take(self, rows: npt.NDArray[np.intp]) -> Encoded:
+        """Return some of the papers."""
+        return Encoded(self.vectors[rows], self.looked_for[rows], self.learned[rows])
+
+
+class Corpus:
+    """Papers of the field, in an order of their own, with their means.
+
+    Attributes:
+        papers: the papers, encoded.
+        published: their days of publication, as text, shape (n,).
+        mean: the mean of their vectors, shape (d,).
+        centre: the mean vector of the field, shape (d,): the shipped one, or that of these papers.
+        mean_terms: the mean of their terms, shape (terms,).
+    """
+
+    def __init__(
+        self,
+        documents: Sequence[Document],
+        vectors: Vectors,
+        published: Sequence[str],
+        background: Background,
+        claim_terms: Iterable[str],
+    ) -> None:
+        counted = [count_terms(document) for document in documents]
+        self.vocabulary = Vocabulary(background.lexicon, counted, claim_terms)
+        self.papers = Encoded(vectors, *self.vocabulary.encode(counted))
+        self.published = np.array(published, dtype=np.str_)
+        self.mean: npt.NDArray[np.float64] = (
+            vectors.mean(axis=0, dtype=np.float64) if len(vectors) else np.zeros(vectors.shape[1])
+        )
+        self.centre = background.centre if background.centre is not None else np.zeros(vectors.shape[1])
+        self.mean_terms: Weights = (
+            np.asarray(self.papers.looked_for.mean(axis=0)).ravel()
+            if len(documents)
+            else np.zeros(len(self.vocabulary))
+        )
+
+    def __len__(self) -> int:
+        return len(self.papers.vectors)
+
+    def encode(self, documents: Sequence[Document], vectors: Vectors) -> Encoded:
+        """Return other papers in the same terms."""
+        return Encoded(vectors, *self.vocabulary.encode([count_terms(document) for document in documents]))

@@ -1,0 +1,172 @@
+"""The ranker on made papers: what the text finds, what feedback and decisions add, and what must change nothing."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from crawler.ranking.background import Background, Lexicon
+from crawler.ranking.features import Vocabulary, count_terms
+from crawler.ranking.ranker import Claim, Decided, Document, Ranker, Seen
+from crawler.ranking.words import split_words
+
+TOPIC = "grokking delayed generalization memorization modular arithmetic weight decay".split()
+HIDDEN = "circuit fourier phase clean slingshot".split()  # words that relevant papers share and no claim says
+OTHER = "protein graph robot speech image video market river climate poem tensor query index".split()
+CLAIM = Claim("W2.2", "Grokking", "Networks generalize long after memorization.", ("delayed generalization",))
+LEXICON = Lexicon(1_000, {word: 60 for word in [*TOPIC, *HIDDEN, *OTHER]})
+WIDTH = 64
+
+
+def embed(texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    """Give each word a direction of its own, and a text the mean of its words."""
+    vectors = np.full((len(texts), WIDTH), 1e-3)
+    for row, text in enumerate(texts):
+        for word in split_words(text):
+            vectors[row] += np.random.default_rng(sum(map(ord, word)) * 7919 + len(word)).normal(size=WIDTH)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit.astype(np.float32)
+
+
+def make_documents(relevant: int, others: int, seed: int = 1) -> list[Document]:
+    """Make papers: the relevant ones come first, each with a few of the topic's words and of the hidden ones."""
+    chance = random.Random(seed)
+    made = []
+    for number in range(relevant + others):
+        about = [*chance.sample(TOPIC, 2), *chance.sample(HIDDEN, 3)] if number < relevant else []
+        words = [*about, *chance.sample(OTHER, 7)]
+        chance.shuffle(words)
+        made.append(Document(" ".join(words[:3]), " ".join(words) + "."))
+    return made
+
+
+def see(documents: Sequence[Document], published: Sequence[str] | None = None) -> Seen:
+    vectors = embed([f"{one.title}. {one.abstract}" for one in documents])
+    return Seen(documents, vectors, published or ["2026-11-24"] * len(documents))
+
+
+def make(seen: Seen | None, *claims: Claim, decided: Sequence[Decided] = (), fit: str = "") -> Ranker:
+    claims = claims or (CLAIM,)
+    vectors = [embed(claim.texts()) for claim in claims]
+    return Ranker(claims, vectors, Background(LEXICON, None), seen, decided, fit=fit)
+
+
+def average_precision(scores: npt.NDArray[np.float64], relevant: int) -> float:
+    order = np.argsort(-scores, kind="stable")
+    found = np.flatnonzero(order < relevant)
+    return float(np.mean([(number + 1) / (place + 1) for number, place in enumerate(found)]))
+
+
+def test_the_text_alone_puts_what_it_says_first_without_any_paper_at_hand() -> None:
+    seen = see(make_documents(20, 400))
+    logits = make(None).evidence(seen.documents, seen.vectors)[:, 0]
+    assert average_precision(logits, 20) > 0.3
+    assert average_precision(np.random.default_rng(1).normal(size=420), 20) < 0.15
+
+
+def test_what_fits_best_finds_what_shares_its_words() -> None:
+    seen = see(make_documents(20, 400))
+    plain = make(None).evidence(seen.documents, seen.vectors)[:, 0]
+    fed = make(seen).evidence(seen.documents, seen.vectors)[:, 0]
+    assert average_precision(fed, 20) > average_precision(plain, 20)
+
+
+def test_decisions_find_what_the_claim_does_not_say() -> None:
+    """The papers that are accepted share words that no claim says, and the next ones are found by them."""
+    seen = see(make_documents(40, 400))
+    late = see(make_documents(20, 200, seed=2))
+    day_zero = make(seen).evidence(late.documents, late.vectors)[:, 0]
+    decided = [Decided(range(30), range(40, 80))]
+    learned = make(seen, decided=decided).evidence(late.documents, late.vectors)[:, 0]
+    assert average_precision(learned, 20) > average_precision(day_zero, 20)
+
+
+def test_rejected_papers_sink() -> None:
+    seen = see(make_documents(40, 400))
+    for number in range(40, 60):  # near misses: all of the topic's words, none of the hidden ones
+        seen.documents[number] = Document("grokking", " ".join([*TOPIC, *OTHER[:3]]))  # type: ignore[index]
+    near = see(seen.documents)
+    before = make(near, decided=[Decided(range(20))]).score(near.documents, near.vectors)[40:60, 0]
+    after = make(near, decided=[Decided(range(20), range(40, 60))]).score(near.documents, near.vectors)[40:60, 0]
+    assert after.mean() < before.mean()
+
+
+def test_rejections_alone_change_nothing() -> None:
+    """There is nothing yet that a paper could be like; the text stands."""
+    seen = see(make_documents(20, 200))
+    plain, told = make(seen), make(seen, decided=[Decided((), range(20, 60))])
+    assert np.array_equal(plain.score(seen.documents, seen.vectors), told.score(seen.documents, seen.vectors))
+
+
+def test_a_claims_scores_depend_neither_on_other_claims_nor_on_the_batch() -> None:
+    seen = see(make_documents(20, 300))
+    other = Claim("H9.9", "Rivers", "A climate of robots.", ("never seen anywhere",))
+    decided = [Decided(range(5), range(30, 40)), Decided(range(50, 60), range(5))]
+    alone = make(seen, decided=decided[:1]).score(seen.documents, seen.vectors)[:, 0]
+    beside = make(seen, CLAIM, other, decided=decided).score(seen.documents, seen.vectors)[:, 0]
+    assert np.array_equal(alone, beside)
+    one_by_one = make(seen, decided=decided[:1])
+    single = [one_by_one.score([seen.documents[row]], seen.vectors[row : row + 1])[0, 0] for row in range(0, 320, 40)]
+    assert np.array_equal(alone[::40], single)
+
+
+def test_the_same_papers_and_decisions_give_the_same_scores() -> None:
+    seen = see(make_documents(20, 300))
+    first, second = (make(seen, decided=[Decided(range(4), range(30, 50))]) for _ in range(2))
+    assert np.array_equal(first.evidence(seen.documents, seen.vectors), second.evidence(seen.documents, seen.vectors))
+
+
+def test_where_nothing_fits_little_is_taken_from_what_fits_best() -> None:
+    seen = see(make_documents(0, 60))
+    plain = make(None).score(seen.documents, seen.vectors)
+    fed = make(seen).score(seen.documents, seen.vectors)
+    assert float(np.abs(plain - fed).max()) < 0.05
+
+
+def test_unread_papers_of_later_days_are_no_negatives() -> None:
+    """Only what was out when the newest decision's paper was can have been passed over."""
+    documents = make_documents(30, 300)
+    late = ["2026-11-24" if row < 20 or row >= 30 else "2027-01-01" for row in range(330)]
+    decided = [Decided(range(20), range(40, 60))]
+    passed_over = make(see(documents), decided=decided)
+    not_out = make(see(documents, late), decided=decided)
+    seen = see(documents)
+    assert (
+        not_out.score(seen.documents, seen.vectors)[20:30, 0].mean()
+        >= passed_over.score(seen.documents, seen.vectors)[20:30, 0].mean()
+    )
+
+
+def test_scores_are_probabilities_even_of_strange_papers() -> None:
+    strange = see([Document("", ""), Document("x" * 10_000, ""), Document("grokking " * 5_000, "grokking " * 5_000)])
+    scores = make(see(make_documents(5, 50))).score(strange.documents, strange.vectors)
+    assert scores.shape == (3, 1)
+    assert np.isfinite(scores).all() and (scores >= 0).all() and (scores <= 1).all()
+
+
+def test_without_claims_or_documents_there_is_nothing_to_score() -> None:
+    seen = see(make_documents(3, 10))
+    assert Ranker([], [], Background(LEXICON, None)).score([], np.zeros((0, 0), dtype=np.float32)).shape == (0, 0)
+    assert make(seen).score([], seen.vectors[:0]).shape == (0, 1)
+    with pytest.raises(ValueError, match="texts but"):
+        Ranker([CLAIM], [seen.vectors[:1]], Background(LEXICON, None))
+    with pytest.raises(ValueError, match="documents but"):
+        make(seen).score(seen.documents, seen.vectors[:2])
+
+
+def test_the_matrices_by_hand() -> None:
+    counted = [count_terms(Document("Grokking", "grokking robot"))]
+    vocabulary = Vocabulary(LEXICON, counted, ["fourier"])
+    looked_for, learned = (matrix.toarray()[0] for matrix in vocabulary.encode(counted))
+    # Terms: fourier (of the claim alone), grokking (1 + 2 of the title), robot; the pair is in no lexicon.
+    assert len(vocabulary) == 3
+    by_text, by_title = 1 / math.sqrt(3), 0.5 / math.sqrt(1 + 2)
+    assert looked_for == pytest.approx([0, (1 + math.log(3)) * by_text + by_title, by_text])
+    idf = math.log(1001 / 61) + 1
+    length = math.hypot((1 + math.log(3)) * idf, idf)
+    assert learned == pytest.approx([0, (1 + math.log(3)) * idf / length, idf / length])
