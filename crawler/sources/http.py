@@ -146,7 +146,7 @@ class PoliteClient:
         if self._refusal is not None:
             raise self._refusal
         if self._rests and self._monotonic() < (rest := self._rests.get(_host(url), _NO_REST)).until:
-            raise RestingError(rest.message, rest.hint)
+            raise RestingError(f"not asked, because of what came before ({rest.message})", rest.hint)
         self._stop.check()
         if self._ended_at is not None:
             self._stop.sleep(self._ended_at + self._pace.delay_seconds - self._monotonic())

@@ -227,7 +227,8 @@ class _Reading:
             cursor = min(cursor, self._last_day) if cut_off else cursor
         elif self._in_order:
             cursor = min(self._last_day, self._server_day)
-        promised = self._promised if self._promised is not None else (None if answer.token else self._received)
+        open_end = bool(answer.token) or cut_off
+        promised = self._promised if self._promised is not None else (None if open_end else self._received)
         self._seen_pages += 1
         malformed = tuple(_dated(record, page_first_day) for record in answer.malformed)
         papers = tuple(_no_later(paper, self._server_day) for paper in answer.papers)

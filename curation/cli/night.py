@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from curation.cli.context import DATE, TIME_OF_DAY, AppContext, json_option, pass_app, say, write_json
-from db.errors import BusyError, UsageError
-from db.text import require_arxiv_id
+from db.errors import BmpError, BusyError, UsageError
+from db.text import clean_line, require_arxiv_id
 
 if TYPE_CHECKING:
     from crawler.control import Stop
@@ -184,6 +184,8 @@ def fetch(
 
     if (bool(arxiv_ids), query is not None, references).count(True) != 1:
         raise UsageError("say what to fetch", "ids, or --query, or --references, and only one of the three")
+    if query is not None and not clean_line(query):
+        raise UsageError("the query is empty", "write it in arXiv's language, such as 'ti:grokking AND cat:cs.LG'")
     ids = [require_arxiv_id(text) for text in arxiv_ids]
     with stopping_on_signals() as stop, polite_client(app.settings, stop) as client, app.open_store() as store:
         if references:
@@ -223,8 +225,10 @@ def schedule(app: AppContext, at: str | None) -> None:
     from crawler.control import Stop
     from crawler.schedule import run_schedule
     from crawler.slots import next_slot
+    from crawler.sources.oai import group_sets
 
     at = at or app.settings.nightly_at
+    group_sets(app.settings.categories)  # a category that arXiv has not is told now, not at night
     with app.open_store() as store:  # a database that cannot be opened is told now, not at night
         _warn_of_sample(store)
         due = describe_due(_list_nights(app, store), app.clock(), at)
@@ -289,7 +293,7 @@ def _scheduled_night(app: AppContext, stop: Stop) -> None:
     with polite_client(app.settings, stop) as client, app.open_store() as store:
         try:
             run_and_tell(app, _night(app, store, "oai", stop, client, wanted))
-        except BusyError as error:
-            say(error.message)
         except StopRequested:
             say("Stopped before the night began.")
+        except BmpError as error:
+            say(f"No night: {error}")

@@ -36,15 +36,18 @@ def status(ctx: click.Context, app: AppContext, check: bool, as_json: bool) -> N
 def gather_status(app: AppContext) -> dict[str, Any]:
     """Return the published form of `bmp status`."""
     from crawler.slots import GOOD_ENDS, list_full_nights
-    from db.runs import find_last_run, list_runs
+    from db.records import RunStatus
+    from db.runs import find_last_run, list_runs, was_stopped
 
     with app.open_store() as store:
         last = find_last_run(store)
         nights = list_full_nights(list_runs(store, kind="nightly"), app.clock(), app.settings.categories)
         last_good = next((night for night in nights if night["status"] in GOOD_ENDS), None)
+        judged = next((night for night in nights if not was_stopped(night["error"])), None)
         return {
             **_gather_stored(app, store),
             "last_run": last,
+            "failed_run": judged["run_id"] if judged and judged["status"] == RunStatus.FAILED else None,
             "last_run_killed": last is not None and _was_killed(store, last),
             **_gather_next_night(app, last_good),
             "last_run_zero": _judge_zero(app, store, last) if last else None,
@@ -71,14 +74,7 @@ def _was_killed(store: Store, last: Row) -> bool:
 
 def needs_attention(facts: dict[str, Any]) -> bool:
     """Tell whether a person should look: no good night for too long, or the last one failed, stopped by nobody."""
-    return facts["overdue"] or facts["last_run_killed"] or _has_failed(facts["last_run"])
-
-
-def _has_failed(last: Row | None) -> bool:
-    from db.records import RunStatus
-    from db.runs import was_stopped
-
-    return last is not None and last["status"] == RunStatus.FAILED and not was_stopped(last["error"])
+    return bool(facts["overdue"] or facts["last_run_killed"] or facts["failed_run"])
 
 
 def _gather_stored(app: AppContext, store: Store) -> dict[str, int]:
@@ -165,7 +161,7 @@ def _lines(app: AppContext, facts: dict[str, Any]) -> dict[str, Any]:
         "arXiv": f"announces next at {expects['next_announcement_at']}; metadata about {expects['next_metadata_at']}",
         "database": f"{app.settings.db} ({facts['database_bytes'] / 1e6:.1f} MB)",
         "model": facts["model"],
-        "attention": _failure(facts["last_run"], killed=facts["last_run_killed"]),
+        "attention": _failure(facts),
         "warning": _overdue(facts["last_good_at"]) if facts["overdue"] else None,
     }
     return {name: value for name, value in lines.items() if value is not None}
@@ -183,12 +179,16 @@ def _last_night(last: Row | None) -> str:
     )
 
 
-def _failure(last: Row | None, *, killed: bool) -> str | None:
-    if killed:
+def _failure(facts: dict[str, Any]) -> str | None:
+    if facts["last_run_killed"]:
         return "the last night was killed before its end; the next one makes up for it"
-    if last is None or not _has_failed(last):
+    if facts["failed_run"] is None:
         return None
-    return f"the last night failed: {last['error'] or 'no word why'}; bmp runs show {last['run_id']}"
+    if facts["last_run"]["run_id"] == facts["failed_run"]:
+        failed = f"the last night failed: {facts['last_run']['error'] or 'no word why'}"
+    else:
+        failed = "the last night of all categories that ran to its end failed"
+    return f"{failed}; bmp runs show {facts['failed_run']}"
 
 
 def _counted(announcements: int) -> str:

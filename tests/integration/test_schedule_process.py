@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from bmp import Bmp
 
 from curation.cli.night import describe_due
 from db.runs import set_run, start_run
@@ -87,3 +88,11 @@ def test_it_names_the_night_for_which_none_starts(nights: list[tuple[str, int, b
         for status, hours, refused in nights
     ]
     assert describe_due(rows, SLOT + 2.5 * HOUR, AT).endswith(said)
+
+
+def test_a_category_that_arxiv_has_not_ends_it_at_once(bmp: Bmp, monkeypatch: pytest.MonkeyPatch) -> None:
+    bmp("init")
+    monkeypatch.setenv("BMP_CATEGORIES", "cs.LG foo")
+    told = bmp("schedule")
+    assert told.code == 2
+    assert told.err.count("\n") == 1 and "'foo' is not an arXiv category" in told.err

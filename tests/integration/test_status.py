@@ -253,3 +253,17 @@ def test_a_night_that_was_killed_fails_the_check_and_one_at_work_does_not(db: Pa
     checked = status_at(TUESDAY + NOON, "--check")
     assert checked.exit_code == 1
     assert "attention   the last night was killed before its end" in checked.stdout
+
+
+def test_a_failure_is_not_hidden_by_a_night_of_other_categories_or_one_that_was_stopped(
+    db: Path, status_at: Status
+) -> None:
+    add_run(db, TUESDAY - DAY, "complete", new=5)
+    add_run(db, TUESDAY, "failed", error="answered 503")
+    add_run(db, TUESDAY, "quiet", categories=["cs.DB"])
+    add_run(db, TUESDAY, "partial", error="stopped before the end; the next run goes on from here")
+    checked = status_at(TUESDAY + NOON, "--check")
+    assert checked.exit_code == 1
+    assert "attention   the last night of all categories that ran to its end failed; bmp runs show 2" in checked.stdout
+    add_run(db, TUESDAY, "quiet")
+    assert status_at(TUESDAY + NOON, "--check").exit_code == 0
