@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
+from crawler.audit import draw_audits, gather_for_audit
 from crawler.control import Progress, Stop
 from crawler.embed import Embedder, StoppableEmbedder
 from crawler.learning import make_ranker
 from crawler.ranking.ranker import Claim, Document, Ranker
 from crawler.ranking.sentences import best_sentences
+from db.audits import forget_other_pools, queue_audits
 from db.matches import Match, count_unmatched, list_unmatched, queue_matches, save_matches, save_ranking
 from db.phenomena import catalogue_version, list_phenomena
 from db.runs import add_to_run, set_run
@@ -21,9 +24,20 @@ CHUNK = 500  # revisions between two commits
 
 
 def match_missing(
-    store: Store, embedder: Embedder, *, run_id: int, threshold: float, now: str, stop: Stop, progress: Progress
+    store: Store,
+    embedder: Embedder,
+    *,
+    run_id: int,
+    threshold: float,
+    now: str,
+    stop: Stop,
+    progress: Progress,
+    audit_size: int = 0,
 ) -> None:
     """Match every current revision that this ranking has not matched, then queue what scores `threshold` or more.
+
+    Args:
+        audit_size: how many of the others are queued beside it at most, drawn at random.
 
     Raises:
         StopRequested: within some texts; the chunks that were matched stay, and are queued by the next run.
@@ -37,6 +51,8 @@ def match_missing(
         model_id = save_model(store, embedder.identity)
         ranking_id = save_ranking(store, Ranker.version, model_id, catalogue_version(phenomena), threshold)
         set_run(store, run_id, ranker_version=Ranker.version)
+    if audit_size:
+        forget_other_pools(store, ranking_id, audit_size)
     total, done, last = count_unmatched(store, ranking_id, model_id), 0, 0
     if total:
         ranker = make_ranker(store, embedder, claims)
@@ -44,30 +60,40 @@ def match_missing(
             set_run(store, run_id, ranker_version=f"{Ranker.version}+{ranker.fit}")
     while rows := list_unmatched(store, ranking_id, model_id, after=last, limit=CHUNK):
         stop.check()
-        matches = _match(store, embedder, rows, model_id, ranker, threshold)
+        scores = _score(store, rows, model_id, ranker)
+        matches = _match(embedder, rows, scores, ranker, threshold)
         with store.transaction():
+            gather_for_audit(
+                store, ranking_id, rows, [one.code for one in claims], scores, threshold=threshold, size=audit_size
+            )
             save_matches(store, ranking_id, [row["revision_id"] for row in rows], matches, run_id=run_id)
             add_to_run(store, run_id, matched=len(rows))
         done, last = done + len(rows), rows[-1]["revision_id"]
         progress("match", done, total)
+    audits = draw_audits(store, embedder, claims, size=audit_size) if audit_size else None
     with store.transaction():
-        add_to_run(store, run_id, queued=queue_matches(store, ranking_id, run_id=run_id, now=now))
+        queued = queue_matches(store, ranking_id, run_id=run_id, now=now)
+        if audits is not None:
+            queued += queue_audits(store, ranking_id, audits, run_id=run_id, now=now)
+        add_to_run(store, run_id, queued=queued)
+
+
+def _score(store: Store, rows: Sequence[Row], model_id: int, ranker: Ranker) -> npt.NDArray[np.float64]:
+    documents = [Document(row["title"], row["abstract"]) for row in rows]
+    by_hash = load_vectors(store, model_id, [row["text_hash"] for row in rows])
+    return ranker.score(documents, np.stack([by_hash[row["text_hash"]] for row in rows]))
 
 
 def _match(
-    store: Store,
     embedder: Embedder,
     rows: Sequence[Row],
-    model_id: int,
+    scores: npt.NDArray[np.float64],
     ranker: Ranker,
     threshold: float,
 ) -> list[Match]:
-    documents = [Document(row["title"], row["abstract"]) for row in rows]
-    by_hash = load_vectors(store, model_id, [row["text_hash"] for row in rows])
-    scores = ranker.score(documents, np.stack([by_hash[row["text_hash"]] for row in rows]))
     pairs = [(int(row), int(claim)) for row, claim in zip(*np.nonzero(scores >= threshold), strict=True)]
     sentences = best_sentences(
-        [(documents[row].abstract, ranker.claims[claim], ranker.claim_vectors[claim]) for row, claim in pairs],
+        [(rows[row]["abstract"], ranker.claims[claim], ranker.claim_vectors[claim]) for row, claim in pairs],
         embedder.encode,
     )
     return [

@@ -35,6 +35,7 @@ class Night:
         make_embedder: called once, before anything is fetched: a model that cannot be had ends the run at once.
         categories: papers of these are kept; empty keeps all.
         threshold: the score from which a match is queued.
+        audit_size: how many of the other pairs are queued beside it at most, drawn at random.
         reconciliation: what a harvest that came to its end is held against, if anything.
         scope: the categories, where fewer are kept than on other nights: such nights have cursors of their own.
         judge_zero: says of a ledger row whether it is normal that the night found nothing.
@@ -55,6 +56,7 @@ class Night:
     reconciliation: Reconciliation | None = None
     scope: str = ""
     judge_zero: Callable[[Row], Expectation] | None = None
+    audit_size: int = 0
     monotonic: Callable[[], float] = time.monotonic
 
 
@@ -153,6 +155,7 @@ def _work(night: Night, run_id: int, errors: list[str], notes: list[str]) -> Non
             now=to_text(night.clock()),
             stop=night.stop,
             progress=night.progress,
+            audit_size=night.audit_size,
         )
 
 

@@ -17,19 +17,22 @@ _CANDIDATES = f"""
         h.title AS phenomenon_title, round(m.score, 6) AS score,
         substr(mr.abstract, m.sentence_start + 1, m.sentence_end - m.sentence_start) AS sentence,
         {STATUS} AS status, d.stance, p.published_at, p.withdrawn, d.note, d.until, d.reviewer, d.decided_at,
-        c.queued_at, c.run_id
+        c.queued_at, c.run_id, round(coalesce(a.place, m.score), 6) AS place
     FROM candidates c
     JOIN papers p ON p.arxiv_id = c.arxiv_id
     JOIN revisions r ON r.revision_id = p.revision_id
     JOIN phenomena h ON h.code = c.phenomenon_code
     LEFT JOIN matches m ON m.match_id = c.match_id
     LEFT JOIN revisions mr ON mr.revision_id = m.revision_id
+    LEFT JOIN audits a ON a.candidate_id = c.candidate_id AND a.match_id = c.match_id
     LEFT JOIN ({EFFECTIVE_DECISIONS}) e ON e.candidate_id = c.candidate_id
     LEFT JOIN decisions d ON d.decision_id = e.decision_id
 """
 
-# Re-opened candidates come first: something that was published has changed.
-_BEST_FIRST = "ORDER BY status = 'reopened' DESC, score DESC, id"
+# Re-opened candidates come first: something that was published has changed. A candidate's place is its score, but for
+# one that was drawn for the audit, which stands among the others and is told by nothing.
+_BY_PLACE = "place DESC, id"
+_BEST_FIRST = f"ORDER BY status = 'reopened' DESC, {_BY_PLACE}"
 
 
 def list_candidates(
@@ -81,6 +84,7 @@ def find_candidate(store: Store, candidate_id: int, *, today: date) -> Row | Non
 
 
 def _finish(row: Row) -> Row:
+    del row["place"]
     row["published"] = row.pop("published_at")[:10]
     row["withdrawn"] = bool(row["withdrawn"])
     row["url"] = f"https://arxiv.org/abs/{row['arxiv_id']}v{row['version']}"
@@ -144,7 +148,7 @@ def list_newly_queued(store: Store, *, since: str, until: str, today: date) -> l
     rows = store.rows(
         f"SELECT q.* FROM ({_CANDIDATES}) q JOIN runs g ON g.run_id = q.run_id"
         " WHERE g.finished_at >= :since AND g.finished_at < :until AND q.status = 'pending' AND q.decided_at IS NULL"
-        " ORDER BY q.score DESC, q.id",
+        f" ORDER BY {_BY_PLACE}",
         {"since": since, "until": until, "today": today.isoformat()},
     )
     return [_finish(row) for row in rows]

@@ -39,13 +39,15 @@ def save_ranking(store: Store, ranker_version: str, model_id: int, catalogue_ver
 def list_unmatched(store: Store, ranking_id: int, model_id: int, *, after: int, limit: int) -> list[Row]:
     """Return current revisions that have a vector but were not matched by this ranking, oldest first.
 
-    Withdrawn papers are left out: they are no evidence.
+    Withdrawn papers are left out: they are no evidence. `matched_before` tells that another ranking matched it.
 
     Args:
         after: only revisions beyond this id, so that a long list is read once and not from its start each time.
     """
     return store.rows(
-        "SELECT r.revision_id, r.title, r.abstract, r.text_hash FROM revisions r"
+        "SELECT r.revision_id, r.arxiv_id, r.title, r.abstract, r.text_hash,"
+        " EXISTS (SELECT 1 FROM matched_revisions o WHERE o.revision_id = r.revision_id) AS matched_before"
+        " FROM revisions r"
         " CROSS JOIN papers p ON p.arxiv_id = r.arxiv_id AND p.revision_id = r.revision_id"
         " JOIN vectors v ON v.text_hash = r.text_hash AND v.model_id = ?"
         " LEFT JOIN matched_revisions d ON d.revision_id = r.revision_id AND d.ranking_id = ?"
@@ -75,7 +77,7 @@ def save_matches(
     A revision counts as matched exactly when its matches are there.
     """
     for match in matches:
-        _save_match(store, ranking_id, match)
+        save_match(store, ranking_id, match)
     store.connection.executemany(
         "INSERT INTO matched_revisions (revision_id, ranking_id, run_id) VALUES (?, ?, ?) ON CONFLICT (revision_id)"
         " DO UPDATE SET ranking_id = excluded.ranking_id, run_id = excluded.run_id",
@@ -83,7 +85,8 @@ def save_matches(
     )
 
 
-def _save_match(store: Store, ranking_id: int, match: Match) -> None:
+def save_match(store: Store, ranking_id: int, match: Match) -> None:
+    """Keep one match, if it is not kept already. Runs inside a transaction."""
     store.connection.execute(
         "INSERT INTO matches (revision_id, phenomenon_code, ranking_id, score, sentence_start, sentence_end)"
         " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",

@@ -30,6 +30,12 @@ def m0003_what_was_known_when(db: Database) -> None:
     _execute_all(db, _WHAT_WAS_KNOWN_WHEN)
 
 
+@migrations()
+def m0004_audits(db: Database) -> None:
+    """The random sample of what was not queued: what it is drawn from, what waits for the draw, what was drawn."""
+    _execute_all(db, _AUDITS)
+
+
 def _execute_all(db: Database, statements: str) -> None:
     for statement in statements.split(";;"):
         if statement.strip():
@@ -268,4 +274,35 @@ ALTER TABLE missing_papers ADD COLUMN seen_at TEXT;;
 ALTER TABLE runs ADD COLUMN told_at TEXT;;
 UPDATE runs SET told_at = started_at;;
 ALTER TABLE decisions ADD COLUMN paper_withdrawn INTEGER NOT NULL DEFAULT 0 CHECK (paper_withdrawn IN (0, 1));;
+"""
+
+_AUDITS = """
+CREATE TABLE audit_frames (
+    stratum TEXT NOT NULL CHECK (stratum IN ('near', 'rest')),
+    phenomenon_code TEXT NOT NULL REFERENCES phenomena (code),
+    drawn_from INTEGER NOT NULL DEFAULT 0,
+    waiting INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (stratum, phenomenon_code)
+) STRICT;;
+
+CREATE TABLE audit_pool (
+    revision_id INTEGER NOT NULL REFERENCES revisions (revision_id),
+    phenomenon_code TEXT NOT NULL REFERENCES phenomena (code),
+    stratum TEXT NOT NULL CHECK (stratum IN ('near', 'rest')),
+    ranking_id INTEGER NOT NULL REFERENCES rankings (ranking_id),
+    size INTEGER NOT NULL CHECK (size > 0),
+    score REAL NOT NULL CHECK (score BETWEEN 0 AND 1),
+    chance INTEGER NOT NULL CHECK (chance >= 0),
+    PRIMARY KEY (revision_id, phenomenon_code)
+) STRICT;;
+
+CREATE TABLE audits (
+    candidate_id INTEGER PRIMARY KEY REFERENCES candidates (candidate_id),
+    match_id INTEGER NOT NULL REFERENCES matches (match_id),
+    run_id INTEGER NOT NULL REFERENCES runs (run_id),
+    draw INTEGER NOT NULL CHECK (draw > 0),
+    stratum TEXT NOT NULL CHECK (stratum IN ('near', 'rest')),
+    probability REAL NOT NULL CHECK (probability > 0 AND probability <= 1),
+    place REAL NOT NULL
+) STRICT;;
 """

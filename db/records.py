@@ -62,6 +62,13 @@ class RunStatus(StrEnum):
     FAILED = "failed"
 
 
+class Stratum(StrEnum):
+    """What the audit draws from: each paper's best pair among those that were not queued, and all other such pairs."""
+
+    NEAR = "near"
+    REST = "rest"
+
+
 @dataclass(frozen=True, slots=True)
 class Criteria:
     """What counts as evidence for a claim, what does not, and cases decided before."""

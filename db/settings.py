@@ -34,8 +34,8 @@ _CATEGORY = re.compile(r"[a-z]+(?:-[a-z]+)*(?:\.[A-Za-z]+(?:-[a-z]+)*)?")
 class Settings:
     """Every setting with its default; `db` and `reviewer` have defaults of the machine.
 
-    Times are in seconds, `queue_threshold` is a score from 0 to 1 (None: the ranker's own), `arxiv_holidays` are days
-    as 2026-12-24, in their order.
+    Times are in seconds, `queue_threshold` is a score from 0 to 1 (None: the ranker's own), `audit_per_night` counts
+    candidates, `arxiv_holidays` are days as 2026-12-24, in their order.
     """
 
     db: Path
@@ -45,6 +45,7 @@ class Settings:
     model: str = "sentence-transformers/all-MiniLM-L6-v2"
     categories: tuple[str, ...] = ("cs.LG", "cs.CL", "cs.AI", "stat.ML")
     queue_threshold: float | None = None
+    audit_per_night: int = 0
     first_night_days: int = 7
     nightly_at: str = "06:30"
     arxiv_oai_url: str = "https://oaipmh.arxiv.org/oai"
@@ -217,6 +218,13 @@ def _days(value: Any) -> int:
     return int(text)
 
 
+def _count(value: Any) -> int:
+    text = str(value)
+    if not (text.isascii() and text.isdecimal() and int(text) <= 1000):
+        raise ValueError(f"must be a whole number from 0 to 1000, not {value!r}")
+    return int(text)
+
+
 def _score(value: Any) -> float | None:
     if value is None:
         return None
@@ -339,6 +347,7 @@ _COERCERS = {
     "config": _path,
     "categories": _categories,
     "queue_threshold": _score,
+    "audit_per_night": _count,
     "first_night_days": _days,
     "nightly_at": parse_time_of_day,
     "arxiv_oai_url": _address,

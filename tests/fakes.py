@@ -140,6 +140,7 @@ def run_night(
     reconciliation: Reconciliation | None = None,
     judge_zero: Callable[[Row], Expectation] | None = None,
     scope: str = "",
+    audit_size: int = 0,
     progress: Progress = no_progress,
 ) -> Outcome:
     """Run one night with a fake model and return its outcome."""
@@ -159,6 +160,7 @@ def run_night(
         reconciliation=reconciliation,
         judge_zero=judge_zero,
         scope=scope,
+        audit_size=audit_size,
     )
     return nightly.run_night(night)
 

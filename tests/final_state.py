@@ -32,13 +32,17 @@ _STATE = {
     " sentence_end FROM matches JOIN revisions r USING (revision_id)",
     "queue": "SELECT c.arxiv_id, c.phenomenon_code, round(m.score, 6), r.version,"
     " substr(r.abstract, sentence_start + 1, sentence_end - sentence_start), (SELECT group_concat(kind) FROM"
-    " (SELECT kind FROM decisions d WHERE d.candidate_id = c.candidate_id ORDER BY decision_id))"
-    " FROM candidates c LEFT JOIN matches m USING (match_id) LEFT JOIN revisions r USING (revision_id)",
+    " (SELECT kind FROM decisions d WHERE d.candidate_id = c.candidate_id ORDER BY decision_id)),"
+    " a.draw, a.stratum, a.probability, a.place FROM candidates c LEFT JOIN matches m USING (match_id)"
+    " LEFT JOIN revisions r USING (revision_id) LEFT JOIN audits a USING (candidate_id)",
     "decisions": "SELECT c.arxiv_id, c.phenomenon_code, d.kind, d.stance, d.note, d.until, d.reviewer, d.sentence,"
     " round(d.score, 6), d.ranker_version, d.catalogue_version, r.version, r.text_hash, u.kind,"
     " row_number() OVER (PARTITION BY d.candidate_id ORDER BY d.decision_id) FROM decisions d"
     " JOIN candidates c USING (candidate_id) JOIN revisions r USING (revision_id)"
     " LEFT JOIN decisions u ON u.decision_id = d.undoes",
+    "audit frames": "SELECT stratum, phenomenon_code, drawn_from, waiting FROM audit_frames",
+    "audit pool": "SELECT r.arxiv_id, r.version, r.text_hash, phenomenon_code, stratum, size, score, chance"
+    " FROM audit_pool JOIN revisions r USING (revision_id)",
     "cursors": "SELECT source, part, position FROM cursors",
     "missing papers": "SELECT arxiv_id, version, datestamp, told_by, settled_as FROM missing_papers",
 }
@@ -53,7 +57,7 @@ _FAULTS = {
     " LEFT JOIN revisions r USING (revision_id)"
     " WHERE r.arxiv_id IS NOT c.arxiv_id OR m.phenomenon_code IS NOT c.phenomenon_code",
     "a match is below its threshold": "SELECT match_id FROM matches JOIN rankings USING (ranking_id)"
-    " WHERE score < threshold",
+    " WHERE score < threshold AND match_id NOT IN (SELECT match_id FROM audits)",
     "a match is of a revision that does not count as matched": "SELECT match_id FROM matches"
     " WHERE revision_id NOT IN (SELECT revision_id FROM matched_revisions)",
     "a matched revision has no vector": "SELECT revision_id FROM matched_revisions JOIN revisions USING (revision_id)"

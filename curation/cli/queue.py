@@ -198,18 +198,22 @@ def _answer(row: dict[str, Any], as_json: bool) -> None:
 @json_option
 @pass_app
 def stats(app: AppContext, as_json: bool) -> None:
-    """Count candidates by phenomenon and state."""
+    """Count candidates by phenomenon and state, and tell what is missed and how much is left to screen."""
+    from curation.cli.remaining import gather_remaining, write_remaining
+
     with app.open_store() as store:
         counted = app.review(store).counts()
+        remaining = gather_remaining(store, today=app.clock().date())
     table: dict[str, dict[str, int]] = {}
     for row in counted:
         table.setdefault(row["phenomenon"], {status.value: 0 for status in Status})[row["status"]] = row["count"]
     total = {status.value: sum(row[status.value] for row in table.values()) for status in Status}
     if as_json:
-        write_json({"total": total, "phenomena": table})
+        write_json({"total": total, "phenomena": table, **remaining})
         return
     rows = [(code, *row.values()) for code, row in table.items()]
     write_table([*rows, ("all", *total.values())], ("phenomenon", *total))
+    write_remaining(remaining)
 
 
 @queue.command("import")

@@ -171,6 +171,7 @@ def make_night(
         progress=no_progress,
         since=since,
         reconciliation=reconciliation,
+        audit_size=app.settings.audit_per_night if kind == "nightly" else 0,
         scope="" if kind != "nightly" or set(app.settings.categories) <= set(categories) else " ".join(categories),
         judge_zero=partial(
             judge_zero, store, holidays=app.settings.holidays(), first_night_days=app.settings.first_night_days

@@ -54,3 +54,13 @@ def test_only_the_feeds_can_be_off() -> None:
     assert load_settings({"BMP_ARXIV_RSS_URL": "OFF"}).arxiv_rss_url == OFF
     with pytest.raises(SettingsError, match="arxiv_oai_url"):
         load_settings({"BMP_ARXIV_OAI_URL": "off"})
+
+
+@pytest.mark.parametrize("value", ["-1", "2.5", "two", "1001", "²"])
+def test_a_number_of_audits_is_a_whole_number(value: str) -> None:
+    with pytest.raises(SettingsError, match="'audit_per_night'"):
+        load_settings({"BMP_AUDIT_PER_NIGHT": value})
+
+
+def test_audits_can_be_turned_off() -> None:
+    assert load_settings({"BMP_AUDIT_PER_NIGHT": "0"}).audit_per_night == 0

@@ -1,0 +1,166 @@
+"""How much is left, for `bmp queue stats`: what the audit says is missed, and how many more are to be screened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from curation.cli.context import write_table
+from db.records import Status, Stratum
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from db.store import Row, Store
+
+RELEVANT = (Status.ACCEPTED, Status.REOPENED)
+DECIDED = (*RELEVANT, Status.REJECTED)
+ENOUGH_AUDITS = 30  # decided, before the bound says much: with none of 30 relevant it is at 10%
+ENOUGH_OF_EACH = 5  # accepted and rejected, before an effort is told
+
+_NAMES = {Stratum.NEAR: "best of each paper", Stratum.REST: "all others"}
+
+
+def gather_remaining(store: Store, *, today: date) -> dict[str, Any]:
+    """Return `audits` and `effort`, each with `total` and, by code, `phenomena`.
+
+    Args:
+        today: the day that snoozed candidates are judged by.
+    """
+    from db.audits import list_frames, list_scored
+
+    scored, frames = list_scored(store, today=today), list_frames(store)
+    audits = [row for row in scored if row["stratum"]]
+    total = _tell_audits(audits, frames)
+    strata = {one.value: _tell_audits(_of(audits, "stratum", one), _of(frames, "stratum", one)) for one in Stratum}
+    return {
+        "audits": {
+            "total": {**total, "strata": strata},
+            "phenomena": {
+                code: _tell_audits(_of(audits, "phenomenon", code), _of(frames, "phenomenon", code))
+                for code in _codes(audits)
+            },
+        },
+        "effort": {
+            "total": _tell_effort(scored),
+            "phenomena": {code: _tell_effort(_of(scored, "phenomenon", code)) for code in _codes(scored)},
+        },
+    }
+
+
+def _codes(rows: Iterable[Row]) -> list[str]:
+    return list(dict.fromkeys(row["phenomenon"] for row in rows))
+
+
+def _of(rows: Iterable[Row], name: str, value: str) -> list[Row]:
+    return [row for row in rows if row[name] == value]
+
+
+def _tell_audits(audits: Sequence[Row], frames: Sequence[Row]) -> dict[str, Any]:
+    """Return the counts, the estimated miss rate and its bound; the rate is None where nothing can be estimated."""
+    from crawler.ranking.missed import Sampled, estimate_miss_rate
+
+    decided = [row for row in audits if row["status"] in DECIDED]
+    strata = []
+    for stratum in Stratum:
+        mine = _of(decided, "stratum", stratum)
+        size = sum(frame["size"] for frame in _of(frames, "stratum", stratum))
+        strata.append(Sampled(size, [row["probability"] for row in mine], [_is_relevant(row) for row in mine]))
+    estimate = estimate_miss_rate(strata)
+    return {
+        "drawn": len(audits),
+        "decided": len(decided),
+        "relevant": sum(_is_relevant(row) for row in decided),
+        "pairs": sum(stratum.size for stratum in strata),
+        "miss_rate": None if estimate is None else _rounded(estimate.rate),
+        "at_most": None if estimate is None else _rounded(estimate.upper),
+        "enough": len(decided) >= ENOUGH_AUDITS,
+    }
+
+
+def _is_relevant(row: Row) -> bool:
+    return row["status"] in RELEVANT
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
+
+
+def _tell_effort(scored: Sequence[Row]) -> dict[str, Any]:
+    """Return how many were accepted and rejected and, where these are enough, what each recall takes.
+
+    `more` is what is left to screen: candidates that wait, and for each audit the pairs that it stands for.
+    """
+    from crawler.ranking.effort import effort_table
+
+    decided = [row for row in scored if row["status"] in DECIDED]
+    relevant = [_is_relevant(row) for row in decided]
+    accepted = sum(relevant)
+    told: dict[str, Any] = {"accepted": accepted, "rejected": len(decided) - accepted, "recalls": []}
+    if min(accepted, len(decided) - accepted) < ENOUGH_OF_EACH:
+        return told
+    for effort in effort_table([row["score"] for row in decided], relevant, [_weight(row) for row in decided]):
+        above = [row for row in scored if row["score"] >= effort.score]
+        done = sum(row["status"] in DECIDED for row in above)
+        more = max(0, round(sum(_weight(row) for row in above) - done))
+        values = {name: round(value, 6) for name, value in asdict(effort).items()}
+        told["recalls"].append({**values, "more": more})
+    return told
+
+
+def _weight(row: Row) -> float:
+    return 1.0 if row["probability"] is None else 1 / row["probability"]
+
+
+def write_remaining(told: dict[str, Any]) -> None:
+    """Write what `gather_remaining` told, for people."""
+    _write_audits(told["audits"])
+    _write_effort(told["effort"])
+
+
+def _write_audits(audits: dict[str, Any]) -> None:
+    total = audits["total"]
+    if not total["drawn"]:
+        click.echo("\nNothing that was not queued has been drawn for an audit, so that nothing tells what is missed.")
+        return
+    click.echo(f"\nThe audit: a random sample of the {total['pairs']} pairs that were scored and not queued.")
+    rows = [(code, *_audit_cells(row)) for code, row in audits["phenomena"].items()]
+    rows += [(_NAMES[Stratum(name)], *_audit_cells(row)) for name, row in total["strata"].items()]
+    headers = ("phenomenon", "drawn", "decided", "relevant", "missed", "at most (95%)")
+    write_table([*rows, ("all", *_audit_cells(total))], headers)
+    if not total["enough"]:
+        click.echo(
+            f"Only {total['decided']} of them are decided, too few to say anything yet: the bound is wide."
+            f" From {ENOUGH_AUDITS} on it means something."
+        )
+
+
+def _audit_cells(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["drawn"], row["decided"], row["relevant"], _percent(row["miss_rate"]), _percent(row["at_most"])
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.2%}"
+
+
+def _write_effort(effort: dict[str, Any]) -> None:
+    parts = [*effort["phenomena"].items(), ("all", effort["total"])]
+    rows = [
+        (code, f"{one['recall']:.0%}", f"{one['score']:.2f}", one["more"], _percent(one["share"]))
+        for code, part in parts
+        for one in part["recalls"]
+    ]
+    if rows:
+        click.echo(
+            "\nThe effort: how many more to screen, best first, to find so much of what is relevant."
+            " It rests on what is decided:\nwhat lies further down counts only by its audits."
+        )
+        write_table(rows, ("phenomenon", "recall", "down to score", "more to screen", "share of the list"))
+    short = [code for code, part in parts[:-1] if not part["recalls"]]
+    if short or not rows:
+        need = f"{ENOUGH_OF_EACH} accepted and {ENOUGH_OF_EACH} rejected"
+        told = f"for {len(short)} phenomena" if rows else "for any phenomenon"
+        click.echo(f"\nToo little is decided to tell the effort {told}: it takes {need}.")
