@@ -208,6 +208,7 @@ def _environment(server: ArxivServer, folder: Path) -> dict[str, str]:
     (model / "model.safetensors").write_bytes(b"nothing learned")
     return {
         "BMP_CATEGORIES": " ".join(WANTED),
+        "BMP_AUDIT_PER_NIGHT": "2",
         "BMP_ARXIV_OAI_URL": server.oai_url,
         "BMP_ARXIV_API_URL": server.api_url,
         "BMP_ARXIV_RSS_URL": server.rss_url,

@@ -38,6 +38,7 @@ from loopback import api, faults, oai, rss, taxonomy
 from loopback.answer import Answer
 from loopback.papers import MadePaper, MadeVersion
 
+from crawler import learning
 from crawler.nightly import Night, run_night
 from crawler.reconcile import Reconciliation
 from crawler.sources.http import Pace, PoliteClient
@@ -826,6 +827,17 @@ def outdated(seen: Text, now: Text) -> str | None:
     if seen != now and now.withdrawn:
         return f"v{now.version} was withdrawn"
     return reopening(seen, now)
+
+
+@pytest.fixture(autouse=True)
+def by_text_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let scores depend on paper and claim alone, so that the model can foretell them.
+
+    What papers and decisions at hand do to them is tested by itself (test_learning.py), and after kills
+    (test_kill_anywhere.py).
+    """
+    monkeypatch.setattr(learning, "AT_HAND", 0)
+    monkeypatch.setattr(learning, "list_verdicts", lambda store, codes: [])
 
 
 @pytest.mark.slow
