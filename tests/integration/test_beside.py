@@ -64,6 +64,16 @@ def start(words: list[str], env: dict[str, str]) -> subprocess.Popen[str]:
     )
 
 
+def read_until(process: subprocess.Popen[str], line: str) -> str:
+    """Return what a process has said on stderr up to this line."""
+    assert process.stderr is not None
+    said = ""
+    while line not in said:
+        said += (read := process.stderr.readline())
+        assert read, said
+    return said
+
+
 class TestASecondNight:
     """The night's lock is held by this process; the command line meets it as it meets another process's."""
 
@@ -95,10 +105,10 @@ class TestASecondNight:
         bmp("init")
         with night_lock(tmp_path / "bmp.db"):
             waiting = start(["nightly", "--wait", "--json"], environment(server, tmp_path, tiny_model))
-            time.sleep(3)
-            assert waiting.poll() is None
+            said = read_until(waiting, "Another run is at work; waiting for its end.\n")
             assert server.log == []
         out, err = waiting.communicate(timeout=60)
+        err = said + err
         assert (waiting.returncode, json.loads(out)["status"]) == (0, "complete")
         assert err.count("Another run is at work; waiting for its end.\n") == 1
 
@@ -106,7 +116,7 @@ class TestASecondNight:
         bmp("init")
         with night_lock(tmp_path / "bmp.db"):
             waiting = start(["nightly", "--wait"], environment(server, tmp_path, tiny_model))
-            time.sleep(3)
+            read_until(waiting, "Another run is at work; waiting for its end.\n")
             waiting.send_signal(signal.SIGTERM)
             _, err = waiting.communicate(timeout=10)
         assert waiting.returncode == 130
