@@ -31,10 +31,6 @@ class Encoded:
             products[start : start + BLOCK] = self.vectors[start : start + BLOCK].astype(np.float64) @ direction
         return products
 
-    def take(self, rows: npt.NDArray[np.intp]) -> Encoded:
-        """Return some of the papers."""
-        return Encoded(self.vectors[rows], self.looked_for[rows], self.learned[rows])
-
 
 class Corpus:
     """Papers of the field, in an order of their own, with their means.
@@ -68,9 +64,6 @@ class Corpus:
             if len(documents)
             else np.zeros(len(self.vocabulary))
         )
-
-    def __len__(self) -> int:
-        return len(self.papers.vectors)
 
     def encode(self, documents: Sequence[Document], vectors: Vectors) -> Encoded:
         """Return other papers in the same terms."""

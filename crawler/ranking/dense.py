@@ -1,4 +1,4 @@
-"""A claim in vectors."""
+"""Directions: a claim in vectors."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ Vectors = npt.NDArray[np.float32]
 
 def claim_direction(vectors: Vectors) -> npt.NDArray[np.float64]:
     """Return the mean of a claim's vectors, shape (texts, d), at length one, shape (d,)."""
-    mean: npt.NDArray[np.float64] = vectors.mean(axis=0, dtype=np.float64)
-    length = float(np.linalg.norm(mean))
-    return mean / length if length else mean
+    return unit(vectors.mean(axis=0, dtype=np.float64))
+
+
+def unit(vector: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return a vector at length one; one without length stays as it is."""
+    length = float(np.linalg.norm(vector))
+    return vector / length if length else vector

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from crawler.ranking.claims import Claim
 from crawler.ranking.corpus import Corpus, Encoded
-from crawler.ranking.dense import claim_direction
+from crawler.ranking.dense import claim_direction, unit
 from crawler.ranking.features import Vocabulary, Weights
 from crawler.ranking.words import split_terms
 
@@ -97,7 +97,7 @@ def fed_prior(text: Prior, corpus: Corpus, accepted: Rows, rejected: Rows) -> Pr
     votes /= votes.sum()
     expected = len(accepted) + float((1 / (1 + np.exp(LIKELY - first[best]))).sum())
     trust = expected / (expected + FEED_TRUST)
-    direction = _unit(text.direction + trust * _unit(votes @ corpus.papers.vectors[rows] - corpus.mean))
+    direction = unit(text.direction + trust * unit(votes @ corpus.papers.vectors[rows] - corpus.mean))
     words = _unit_words(text.words + trust * _fed_words(corpus, rows, votes), corpus.vocabulary)
     return _prior(direction, words, corpus.vocabulary, corpus.centre, trust=trust)
 
@@ -122,11 +122,6 @@ def _prior(
     slope, midpoint, word_weight = (plain + trust * (full - plain) for plain, full in zip(PLAIN, FULL, strict=True))
     floor = TYPICAL_COUNT / math.sqrt(TYPICAL_WORDS) * float(vocabulary.share @ words)
     return Prior(direction, words, float(centre @ direction), floor, slope, midpoint, word_weight)
-
-
-def _unit(vector: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    length = float(np.linalg.norm(vector))
-    return vector / length if length else vector
 
 
 def _unit_words(weights: Weights, vocabulary: Vocabulary) -> Weights:

@@ -6,13 +6,12 @@ rarely have a second page; the passes overlap as the nights do.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from crawler.sources.crosscheck import ToldPage
-from crawler.sources.oai import OVERLAP, PAGES_REMEMBERED, Getter, follow_tokens, running_in_circles
+from crawler.sources.oai import OVERLAP, Getter, RecentPages, follow_tokens, running_in_circles
 from crawler.sources.oai_parse import OAI, OaiAnswer, open_answer, read_datestamp, read_token
 from db.errors import AnswerError
 from db.missing import Told
@@ -60,15 +59,14 @@ class IdentifierList:
         """
         params = {"verb": "ListIdentifiers", "metadataPrefix": "arXivRaw", "set": self.part, "from": start}
         day: date | None = None
-        seen: deque[frozenset[Told]] = deque(maxlen=PAGES_REMEMBERED)
+        seen = RecentPages()
         for answer in follow_tokens(self._client, self._url, params, parse_identifiers, max_pages=MAX_PAGES):
             # Both clocks: a list vouches for no day that has not come by either of them.
             day = day or min(answer.response_day, self._clock().date())
             told = tuple(_no_later(one, day.isoformat()) for one in answer.told)
             yield ToldPage(told, answer.malformed, None if answer.token else day.isoformat())
-            if answer.token and frozenset(told) <= frozenset().union(*seen):
+            if seen.are_repeated_by(frozenset(told)) and answer.token:
                 raise running_in_circles(self.part)
-            seen.append(frozenset(told))
 
 
 def _no_later(told: Told, day: str) -> Told:

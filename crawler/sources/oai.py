@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from crawler.sources.oai_parse import OaiPage, parse_list
 from crawler.sources.source import Page
@@ -164,6 +164,23 @@ def follow_tokens(
     raise SourceError(f"the list of set {params.get('set', '')} does not end after {max_pages} pages")
 
 
+class RecentPages:
+    """What the last pages of a list held."""
+
+    def __init__(self) -> None:
+        self._pages: deque[frozenset[object]] = deque(maxlen=PAGES_REMEMBERED)
+
+    def clear(self) -> None:
+        """Forget them all."""
+        self._pages.clear()
+
+    def are_repeated_by(self, page: frozenset[Any]) -> bool:
+        """Tell whether a page holds nothing that they did not, and remember it."""
+        repeated = page <= frozenset().union(*self._pages)
+        self._pages.append(page)
+        return repeated
+
+
 def running_in_circles(part: str) -> SourceError:
     """Return the error of a list that leads back into itself."""
     return SourceError(f"the list of set {part} runs in a circle", "the next run asks again from the same day")
@@ -193,7 +210,7 @@ class _Reading:
         self._received = 0
         self._promised: int | None = None
         self._seen_pages = 0
-        self._seen: deque[frozenset[str]] = deque(maxlen=PAGES_REMEMBERED)
+        self._seen = RecentPages()
         self._last_day = start
         self._in_order = True
         self._server_day: str | None = None
@@ -208,8 +225,7 @@ class _Reading:
     def take(self, answer: OaiPage, *, today: date) -> Page:
         """Return the answer as a page of the source, with the cursor it allows."""
         identifiers = frozenset(paper.arxiv_id for paper in answer.papers) | answer.other_identifiers
-        self.stands_still = bool(answer.token) and identifiers <= frozenset().union(*self._seen)
-        self._seen.append(identifiers)
+        self.stands_still = self._seen.are_repeated_by(identifiers) and bool(answer.token)
         self.answered_on = self.answered_on or answer.response_day
         self._received += answer.received
         self._server_day = self._server_day or self._present(answer.response_day, today).isoformat()
