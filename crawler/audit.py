@@ -17,7 +17,6 @@ which scores all stored papers again, would outweigh all other nights together.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 
@@ -27,6 +26,7 @@ import numpy.typing as npt
 from crawler.embed import Embedder
 from crawler.learning import encode_claims
 from crawler.ranking.claims import Claim
+from crawler.ranking.hashing import hash_to_64_bits, mix
 from crawler.ranking.sentences import best_sentences
 from db.audits import (
     Audit,
@@ -93,19 +93,13 @@ def split_strata(scores: Scores, members: Mask) -> dict[Stratum, Mask]:
 def draw_chances(draw: int, arxiv_ids: Sequence[str], codes: Sequence[str]) -> npt.NDArray[np.int64]:
     """Return a number from 0 to 2^63 - 1 for each pair, shape (papers, codes), which only draw and pair determine.
 
-    The hashes of paper and phenomenon are joined by the mixing step of SplitMix64 (Steele, Lea and Flood 2014).
+    The hashes of paper and phenomenon are added, and their sum is mixed.
     """
-    papers = np.array([_hash(f"{draw} paper {arxiv_id}") for arxiv_id in arxiv_ids], dtype=np.uint64)
-    claims = np.array([_hash(f"{draw} phenomenon {code}") for code in codes], dtype=np.uint64)
-    mixed = papers[:, None] + claims[None, :]  # unsigned numbers wrap around
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    chances: npt.NDArray[np.int64] = ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(1)).astype(np.int64)
+    papers = np.array([hash_to_64_bits(f"{draw} paper {arxiv_id}") for arxiv_id in arxiv_ids], dtype=np.uint64)
+    claims = np.array([hash_to_64_bits(f"{draw} phenomenon {code}") for code in codes], dtype=np.uint64)
+    sums = papers[:, None] + claims[None, :]  # unsigned numbers wrap around
+    chances: npt.NDArray[np.int64] = (mix(sums) >> np.uint64(1)).astype(np.int64)
     return chances
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
 def share_out(papers: int, size: int, draw: int) -> dict[Stratum, int]:

@@ -285,6 +285,26 @@ def _slices(texts: Sequence[str]) -> Iterator[list[int]]:
         yield places[start : start + SLICE]
 
 
+class StoredVectors:
+    """An embedder for texts that have a vector already: it loads no model, and knows nothing else."""
+
+    def __init__(self, identity: ModelIdentity) -> None:
+        self.identity = identity
+
+    def prepare(self) -> None:
+        """Do nothing: there is nothing to load."""
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Return no vectors for no texts.
+
+        Raises:
+            EmbeddingError: a text has no vector yet.
+        """
+        if texts:
+            raise EmbeddingError(f"{len(texts)} texts have no vector yet", "`bmp nightly` makes them")
+        return np.empty((0, self.identity.dimensions), dtype=np.float32)
+
+
 class StoppableEmbedder:
     """An embedder that looks at a request to stop between two slices of what it is given."""
 

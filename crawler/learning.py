@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from crawler.embed import Embedder, encode_cached
 from crawler.ranking.background import Background
+from crawler.ranking.corpus import Words
+from crawler.ranking.features import COUNTING, Counted, count_terms
 from crawler.ranking.ranker import Claim, Decided, Document, Ranker, Seen
 from db.decisions import list_verdicts
 from db.papers import list_at_hand
 from db.store import Row, Store
 from db.text import hash_text
 from db.vectors import Vectors, load_vectors, save_model
+from db.words import load_words, save_words
 
-AT_HAND = 20_000  # papers that a ranker looks at while it is made, the newest ones, beside those that were decided on
+AT_HAND = 20_000  # papers that a ranker looks at while it is made, the newest ones, beside those of candidates
+COUNTED_AT_ONCE = 1_000  # texts between two commits
 
 
-def make_ranker(store: Store, embedder: Embedder, claims: Sequence[Claim], *, use_decisions: bool = True) -> Ranker:
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """A ranker with what it was made from.
+
+    Attributes:
+        papers: a name of the papers at hand.
+        places: the place of each paper at hand, by arXiv id.
+        counted: what was counted of the papers at hand, by text hash.
+    """
+
+    ranker: Ranker
+    papers: str
+    places: Mapping[str, int]
+    counted: Mapping[str, Counted]
+
+    def words_of(self, rows: Sequence[Row]) -> list[Words]:
+        """Return the words of papers, from `title`, `abstract` and `text_hash`: those of papers at hand are known."""
+        return [self.counted.get(row["text_hash"]) or Document(row["title"], row["abstract"]) for row in rows]
+
+
+def make_learner(store: Store, embedder: Embedder, claims: Sequence[Claim], *, use_decisions: bool = True) -> Learner:
     """Return a ranker for these claims; the same database gives the same ranker.
 
     Args:
@@ -32,17 +57,22 @@ def make_ranker(store: Store, embedder: Embedder, claims: Sequence[Claim], *, us
         model_id = save_model(store, embedder.identity)
     codes = [claim.code for claim in claims]
     verdicts = list_verdicts(store, codes) if use_decisions else []
-    rows = list_at_hand(store, model_id, [row["arxiv_id"] for row in verdicts], limit=AT_HAND)
+    rows = list_at_hand(store, model_id, limit=AT_HAND)
     places = {row["arxiv_id"]: place for place, row in enumerate(rows)}
-    decided = [_find_decided(verdicts, code, places) for code in codes]
-    background, seen = Background.load(embedder.identity), _see(store, model_id, rows, embedder)
-    return Ranker(claims, claim_vectors, background, seen, decided, fit=_name_fit(rows, verdicts))
+    decided = find_decided(verdicts, codes, places)
+    counted = _count_at_hand(store, rows)
+    words = [counted[row["text_hash"]] for row in rows]
+    days = [row["published_at"][:10] for row in rows]
+    seen = Seen(words, _load_at_hand(store, model_id, rows, embedder), days)
+    background = Background.load(embedder.identity)
+    papers = hash_text("\n".join(row["text_hash"] for row in rows))
+    ranker = Ranker(claims, claim_vectors, background, seen, decided, fit=name_fit(papers, verdicts))
+    return Learner(ranker, papers, places, counted)
 
 
-def _name_fit(rows: Sequence[Row], verdicts: Sequence[Row]) -> str:
-    """Return a short name for the papers and decisions that a ranker was made from."""
-    words = [row["text_hash"] for row in rows] + [" ".join(row.values()) for row in verdicts]
-    return hash_text("\n".join(words))[:8]
+def name_fit(papers: str, verdicts: Sequence[Row]) -> str:
+    """Return a short name for the papers and decisions that a ranker learned from."""
+    return hash_text("\n".join([papers, *(" ".join(row.values()) for row in verdicts)]))[:8]
 
 
 def encode_claims(store: Store, embedder: Embedder, claims: Sequence[Claim]) -> list[Vectors]:
@@ -53,19 +83,33 @@ def encode_claims(store: Store, embedder: Embedder, claims: Sequence[Claim]) -> 
     return [flat[end - len(group) : end] for group, end in zip(texts, ends, strict=True)]
 
 
-def _see(store: Store, model_id: int, rows: Sequence[Row], embedder: Embedder) -> Seen:
+def find_decided(verdicts: Sequence[Row], codes: Sequence[str], places: Mapping[str, int]) -> list[Decided]:
+    """Return the places of what was decided for each phenomenon; a paper that is not at hand has none."""
+    by_code: dict[str, dict[str, list[int]]] = {code: {"accept": [], "reject": []} for code in codes}
+    for row in verdicts:
+        if row["arxiv_id"] in places:
+            by_code[row["phenomenon"]][row["kind"]].append(places[row["arxiv_id"]])
+    return [Decided(kinds["accept"], kinds["reject"]) for kinds in by_code.values()]
+
+
+def _load_at_hand(store: Store, model_id: int, rows: Sequence[Row], embedder: Embedder) -> Vectors:
     by_hash = load_vectors(store, model_id, [row["text_hash"] for row in rows])
     vectors = np.zeros((len(rows), embedder.identity.dimensions), dtype=np.float32)
     for place, row in enumerate(rows):
         vectors[place] = by_hash[row["text_hash"]]
-    documents = [Document(row["title"], row["abstract"]) for row in rows]
-    return Seen(documents, vectors, [row["published_at"][:10] for row in rows])
+    return vectors
 
 
-def _find_decided(verdicts: Sequence[Row], code: str, places: dict[str, int]) -> Decided:
-    """Return the places of what was decided for a phenomenon; a paper without a vector has none."""
-    by_kind: dict[str, list[int]] = {"accept": [], "reject": []}
-    for row in verdicts:
-        if row["phenomenon"] == code and row["arxiv_id"] in places:
-            by_kind[row["kind"]].append(places[row["arxiv_id"]])
-    return Decided(by_kind["accept"], by_kind["reject"])
+def _count_at_hand(store: Store, rows: Sequence[Row]) -> dict[str, Counted]:
+    """Return what was counted of these texts, by text hash; what is not kept yet is counted and kept."""
+    hashes = [row["text_hash"] for row in rows]
+    counted = {key: Counted.from_bytes(kept) for key, kept in load_words(store, COUNTING, hashes).items()}
+    missing = {row["text_hash"]: row for row in rows if row["text_hash"] not in counted}
+    texts = list(missing.values())
+    for start in range(0, len(texts), COUNTED_AT_ONCE):
+        some = texts[start : start + COUNTED_AT_ONCE]
+        new = {row["text_hash"]: count_terms(Document(row["title"], row["abstract"])) for row in some}
+        with store.transaction():
+            save_words(store, COUNTING, {key: one.to_bytes() for key, one in new.items()}, keep=hashes)
+        counted |= new
+    return counted

@@ -10,11 +10,12 @@ import numpy.typing as npt
 from crawler.audit import draw_audits, gather_for_audit
 from crawler.control import Progress, Stop
 from crawler.embed import Embedder, StoppableEmbedder
-from crawler.learning import make_ranker
-from crawler.ranking.ranker import Claim, Document, Ranker
+from crawler.learning import Learner, make_learner
+from crawler.ranking.ranker import Claim, Ranker
 from crawler.ranking.sentences import best_sentences
+from crawler.rerank import rerank_all
 from db.audits import forget_other_pools, queue_audits
-from db.matches import Match, count_unmatched, list_unmatched, queue_matches, save_matches, save_ranking
+from db.matches import Match, count_unmatched, find_threshold, list_unmatched, queue_matches, save_matches, save_ranking
 from db.phenomena import catalogue_version, list_phenomena
 from db.runs import add_to_run, set_run
 from db.store import Row, Store
@@ -29,14 +30,22 @@ def match_missing(
     *,
     run_id: int,
     threshold: float,
+    precision: float | None = None,
+    budget: int | None = None,
     now: str,
     stop: Stop,
     progress: Progress,
     audit_size: int = 0,
-) -> None:
-    """Match every current revision that this ranking has not matched, then queue what scores `threshold` or more.
+) -> int:
+    """Match every current revision that this ranking has not matched, queue what passes, and return how many wait.
+
+    What waits passed, but is more than the budget: it is queued by a later run, the best first.
 
     Args:
+        threshold: the score from which a match passes.
+        precision: the share of what passes that is to be right, in place of the threshold. The score that this comes to
+            is worked out once for a ranker, a model and a catalogue, so that it does not move from night to night.
+        budget: how many candidates are new at most.
         audit_size: how many of the others are queued beside it at most, drawn at random.
 
     Raises:
@@ -45,23 +54,32 @@ def match_missing(
     embedder = StoppableEmbedder(embedder, stop)
     phenomena = list_phenomena(store)
     if not phenomena:
-        return
+        return 0
     claims = [Claim.of(phenomenon) for phenomenon in phenomena]
     with store.transaction():
         model_id = save_model(store, embedder.identity)
-        ranking_id = save_ranking(store, Ranker.version, model_id, catalogue_version(phenomena), threshold)
         set_run(store, run_id, ranker_version=Ranker.version)
+    learner: Learner | None = None
+    way = (Ranker.version, model_id, catalogue_version(phenomena))
+    if precision is not None:
+        known = find_threshold(store, *way, precision)
+        if known is None:
+            learner = make_learner(store, embedder, claims)
+            known = learner.ranker.cut_for_precision(precision)
+        threshold = known
+    with store.transaction():
+        ranking_id = save_ranking(store, *way, threshold, precision)
     if audit_size:
         forget_other_pools(store, ranking_id, audit_size)
     total, done, last = count_unmatched(store, ranking_id, model_id), 0, 0
     if total:
-        ranker = make_ranker(store, embedder, claims)
+        learner = learner or make_learner(store, embedder, claims)
         with store.transaction():
-            set_run(store, run_id, ranker_version=f"{Ranker.version}+{ranker.fit}")
-    while rows := list_unmatched(store, ranking_id, model_id, after=last, limit=CHUNK):
+            set_run(store, run_id, ranker_version=f"{Ranker.version}+{learner.ranker.fit}")
+    while learner and (rows := list_unmatched(store, ranking_id, model_id, after=last, limit=CHUNK)):
         stop.check()
-        scores = _score(store, rows, model_id, ranker)
-        matches = _match(embedder, rows, scores, ranker, threshold)
+        scores = _score(store, rows, model_id, learner)
+        matches = _match(embedder, rows, scores, learner.ranker, threshold)
         with store.transaction():
             gather_for_audit(
                 store, ranking_id, rows, [one.code for one in claims], scores, threshold=threshold, size=audit_size
@@ -72,16 +90,19 @@ def match_missing(
         progress("match", done, total)
     audits = draw_audits(store, embedder, claims, size=audit_size) if audit_size else None
     with store.transaction():
-        queued = queue_matches(store, ranking_id, run_id=run_id, now=now)
+        queued, left = queue_matches(store, ranking_id, run_id=run_id, now=now, budget=budget)
         if audits is not None:
             queued += queue_audits(store, ranking_id, audits, run_id=run_id, now=now)
         add_to_run(store, run_id, queued=queued)
+    if learner:
+        rerank_all(store, learner, stop)
+    return left
 
 
-def _score(store: Store, rows: Sequence[Row], model_id: int, ranker: Ranker) -> npt.NDArray[np.float64]:
-    documents = [Document(row["title"], row["abstract"]) for row in rows]
+def _score(store: Store, rows: Sequence[Row], model_id: int, learner: Learner) -> npt.NDArray[np.float64]:
+    papers = learner.words_of(rows)
     by_hash = load_vectors(store, model_id, [row["text_hash"] for row in rows])
-    return ranker.score(documents, np.stack([by_hash[row["text_hash"]] for row in rows]))
+    return learner.ranker.score(papers, np.stack([by_hash[row["text_hash"]] for row in rows]))
 
 
 def _match(

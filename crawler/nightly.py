@@ -35,6 +35,8 @@ class Night:
         make_embedder: called once, before anything is fetched: a model that cannot be had ends the run at once.
         categories: papers of these are kept; empty keeps all.
         threshold: the score from which a match is queued.
+        precision: the share of what is queued that is to be right, in place of the threshold.
+        budget: how many candidates are new at most.
         audit_size: how many of the other pairs are queued beside it at most, drawn at random.
         reconciliation: what a harvest that came to its end is held against, if anything.
         scope: the categories, where fewer are kept than on other nights: such nights have cursors of their own.
@@ -57,6 +59,8 @@ class Night:
     scope: str = ""
     judge_zero: Callable[[Row], Expectation] | None = None
     audit_size: int = 0
+    precision: float | None = None
+    budget: int | None = None
     monotonic: Callable[[], float] = time.monotonic
 
 
@@ -147,16 +151,20 @@ def _work(night: Night, run_id: int, errors: list[str], notes: list[str]) -> Non
     with _timed(night, run_id, "embed"):
         embed_missing(store, embedder, run_id=run_id, stop=night.stop, progress=night.progress)
     with _timed(night, run_id, "match"):
-        match_missing(
+        left = match_missing(
             store,
             embedder,
             run_id=run_id,
             threshold=night.threshold,
+            precision=night.precision,
+            budget=night.budget,
             now=to_text(night.clock()),
             stop=night.stop,
             progress=night.progress,
             audit_size=night.audit_size,
         )
+    if left:
+        notes.append(f"{left} more passed than the budget of {night.budget}; the next runs queue them, best first")
 
 
 def _harvest(night: Night, run_id: int, errors: list[str], notes: list[str]) -> None:

@@ -9,8 +9,8 @@ from datetime import date
 import numpy as np
 
 from crawler.embed import Embedder
-from crawler.learning import make_ranker
-from crawler.ranking.ranker import Claim, Document
+from crawler.learning import make_learner
+from crawler.ranking.ranker import Claim
 from db.papers import iterate_current
 from db.store import Store
 from db.vectors import load_vectors, save_model
@@ -73,7 +73,8 @@ def rank_claims(
     Raises:
         EmbeddingError: a claim cannot be embedded.
     """
-    ranker = make_ranker(store, embedder, claims, use_decisions=use_decisions)
+    learner = make_learner(store, embedder, claims, use_decisions=use_decisions)
+    ranker = learner.ranker
     with store.transaction():
         model_id = save_model(store, embedder.identity)
     judge = ranker.evidence if unrounded else ranker.score
@@ -86,8 +87,7 @@ def rank_claims(
         without_vector += len(rows) - len(usable)
         if not usable:
             continue
-        documents = [Document(row["title"], row["abstract"]) for row in usable]
-        scores.append(judge(documents, np.stack([known[row["text_hash"]] for row in usable])))
+        scores.append(judge(learner.words_of(usable), np.stack([known[row["text_hash"]] for row in usable])))
         papers += [(row["arxiv_id"], row["version"], row["title"]) for row in usable]
     for column in np.concatenate(scores).T:
         ranked = [RankedPaper(*paper, float(score)) for paper, score in zip(papers, column, strict=True)]

@@ -24,6 +24,8 @@ from db.store import Row, Store
 from db.text import clean_line, clean_paragraphs
 from db.times import Clock, to_text
 
+SCORE_HIDDEN = "scores are hidden while papers drawn at random wait among the others"
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -54,18 +56,30 @@ class Review:
         phenomenon: str | None = None,
         statuses: Sequence[Status] = WAITING,
         limit: int | None = None,
+        mixed: bool = False,
     ) -> list[Row]:
         """Return candidates, best first; the waiting ones by default.
+
+        Args:
+            phenomenon: only those of this code.
+            statuses: only those that stand so.
+            limit: at most so many.
+            mixed: let what was drawn for the audit stand among the others.
 
         Raises:
             UsageError: there is no such phenomenon.
         """
         if phenomenon is not None:
             find_phenomenon(self._store, phenomenon)
-        return list_candidates(self._store, today=self._today(), phenomenon=phenomenon, statuses=statuses, limit=limit)
+        return list_candidates(
+            self._store, today=self._today(), phenomenon=phenomenon, statuses=statuses, limit=limit, mixed=mixed
+        )
 
-    def show(self, candidate_id: int) -> Row:
+    def show(self, candidate_id: int, *, hide_score: bool = False) -> Row:
         """Return one candidate with abstract, authors, claim, reasons, history and, if re-opened, what changed.
+
+        Args:
+            hide_score: leave out what it scored, and say so.
 
         Raises:
             DecisionError: there is none of that id.
@@ -73,7 +87,9 @@ class Review:
         row = find_candidate(self._store, candidate_id, today=self._today())
         if row is None:
             raise DecisionError(f"there is no candidate {candidate_id}", "`bmp queue list` shows the ids")
-        row["reasons"] = _reasons(row)
+        if hide_score:
+            row["score"] = row["matched_score"] = None
+        row["reasons"] = [SCORE_HIDDEN] if hide_score else _reasons(row)
         row["criteria"] = asdict(find_phenomenon(self._store, row["phenomenon"]).criteria)
         row["difference"] = find_difference(self._store, candidate_id)
         row["history"] = [_event(event) for event in list_decisions(self._store, candidate_id)]
@@ -147,7 +163,10 @@ def _reasons(row: Row) -> list[str]:
     """Say in words why the candidate was queued."""
     if row["score"] is None:
         return ["brought in by hand"]
-    return [f"scored {row['score']:.2f} for {row['phenomenon']} by ranker {row['ranker_version']}"]
+    reasons = [f"scored {row['matched_score']:.2f} for {row['phenomenon']} by ranker {row['ranker_version']}"]
+    if row["standing_version"] and row["score"] != row["matched_score"]:
+        reasons.append(f"scores {row['score']:.2f} by what was decided since ({row['standing_version']})")
+    return reasons
 
 
 def _event(row: Row) -> Row:

@@ -171,7 +171,7 @@ def list_frames(store: Store) -> list[Row]:
 
 
 def list_scored(store: Store, *, today: date) -> list[Row]:
-    """Return every candidate that has a score, as rows of `phenomenon`, `score`, `status`, `stratum`, `probability`.
+    """Return every candidate that has a score: `phenomenon`, `arxiv_id`, `score`, `status`, `stratum`, `probability`.
 
     The last two are None but for audits. The rows are in the catalogue's order, best first within a phenomenon.
 
@@ -179,11 +179,13 @@ def list_scored(store: Store, *, today: date) -> list[Row]:
         today: the day that snoozed candidates are judged by.
     """
     return store.rows(
-        f"SELECT c.phenomenon_code AS phenomenon, m.score, {STATUS} AS status, a.stratum, a.probability"
+        "SELECT c.phenomenon_code AS phenomenon, c.arxiv_id, coalesce(s.score, m.score) AS score,"
+        f" {STATUS} AS status, a.stratum, a.probability"
         " FROM candidates c JOIN matches m ON m.match_id = c.match_id JOIN phenomena h ON h.code = c.phenomenon_code"
         f" LEFT JOIN ({EFFECTIVE_DECISIONS}) e ON e.candidate_id = c.candidate_id"
         " LEFT JOIN decisions d ON d.decision_id = e.decision_id"
         " LEFT JOIN audits a ON a.candidate_id = c.candidate_id"
-        " ORDER BY h.position, h.code, m.score DESC, c.candidate_id",
+        " LEFT JOIN standing_scores s ON s.candidate_id = c.candidate_id AND s.match_id = c.match_id"
+        " ORDER BY h.position, h.code, score DESC, c.candidate_id",
         {"today": today.isoformat()},
     )

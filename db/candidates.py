@@ -14,10 +14,11 @@ WAITING = (Status.REOPENED, Status.PENDING)
 
 _CANDIDATES = f"""
     SELECT c.candidate_id AS id, c.arxiv_id, r.version, r.title, c.phenomenon_code AS phenomenon,
-        h.title AS phenomenon_title, round(m.score, 6) AS score,
+        h.title AS phenomenon_title, round(coalesce(s.score, m.score), 6) AS score,
         substr(mr.abstract, m.sentence_start + 1, m.sentence_end - m.sentence_start) AS sentence,
         {STATUS} AS status, d.stance, p.published_at, p.withdrawn, d.note, d.until, d.reviewer, d.decided_at,
-        c.queued_at, c.run_id, round(coalesce(a.place, m.score), 6) AS place
+        c.queued_at, c.run_id, a.candidate_id IS NOT NULL AS audit,
+        round(coalesce(a.place, s.score, m.score), 6) AS place
     FROM candidates c
     JOIN papers p ON p.arxiv_id = c.arxiv_id
     JOIN revisions r ON r.revision_id = p.revision_id
@@ -25,14 +26,15 @@ _CANDIDATES = f"""
     LEFT JOIN matches m ON m.match_id = c.match_id
     LEFT JOIN revisions mr ON mr.revision_id = m.revision_id
     LEFT JOIN audits a ON a.candidate_id = c.candidate_id AND a.match_id = c.match_id
+    LEFT JOIN standing_scores s ON s.candidate_id = c.candidate_id AND s.match_id = c.match_id
     LEFT JOIN ({EFFECTIVE_DECISIONS}) e ON e.candidate_id = c.candidate_id
     LEFT JOIN decisions d ON d.decision_id = e.decision_id
 """
 
-# Re-opened candidates come first: something that was published has changed. A candidate's place is its score, but for
-# one that was drawn for the audit, which stands among the others and is told by nothing.
-_BY_PLACE = "place DESC, id"
-_BEST_FIRST = f"ORDER BY status = 'reopened' DESC, {_BY_PLACE}"
+# Re-opened candidates come first: something that was published has changed.
+_BEST_FIRST = "status = 'reopened' DESC, score DESC, id"
+# The same, but what was drawn for the audit, which scored low, stands somewhere among the others.
+_MIXED = "status = 'reopened' DESC, place DESC, id"
 
 
 def list_candidates(
@@ -42,17 +44,23 @@ def list_candidates(
     phenomenon: str | None = None,
     statuses: Sequence[Status] = WAITING,
     limit: int | None = None,
+    mixed: bool = False,
 ) -> list[Row]:
     """Return candidates, best first; re-opened ones before all others.
+
+    `score` is the standing score where there is one, else that of the match. `audit` tells what was drawn at random;
+    `place` is the score that orders a mixed list.
 
     Args:
         today: the day that snoozed candidates are judged by.
         phenomenon: only those of this code.
         statuses: only those that stand so; the waiting ones by default.
+        mixed: let what was drawn for the audit stand among the others.
     """
+    order = _MIXED if mixed else _BEST_FIRST
     rows = store.rows(
         f"SELECT * FROM ({_CANDIDATES}) WHERE status IN (SELECT value FROM json_each(:statuses))"
-        f" AND (:phenomenon IS NULL OR phenomenon = :phenomenon) {_BEST_FIRST} LIMIT :limit",
+        f" AND (:phenomenon IS NULL OR phenomenon = :phenomenon) ORDER BY {order} LIMIT :limit",
         {
             "today": today.isoformat(),
             "statuses": json.dumps([status.value for status in statuses]),
@@ -69,22 +77,25 @@ def find_candidate(store: Store, candidate_id: int, *, today: date) -> Row | Non
         "SELECT q.*, r.abstract, p.authors, p.categories, p.comments, p.journal_ref, p.doi, h.statement AS claim,"
         " CASE WHEN m.revision_id = p.revision_id THEN m.sentence_start END AS sentence_start,"
         " CASE WHEN m.revision_id = p.revision_id THEN m.sentence_end END AS sentence_end,"
-        " g.ranker_version FROM"
+        " round(m.score, 6) AS matched_score, g.ranker_version, s.ranker_version AS standing_version FROM"
         f" ({_CANDIDATES} WHERE c.candidate_id = :id) q JOIN candidates c ON c.candidate_id = q.id"
         " JOIN papers p ON p.arxiv_id = q.arxiv_id JOIN revisions r ON r.revision_id = p.revision_id"
         " JOIN phenomena h ON h.code = q.phenomenon LEFT JOIN matches m ON m.match_id = c.match_id"
-        " LEFT JOIN rankings g ON g.ranking_id = m.ranking_id",
+        " LEFT JOIN rankings g ON g.ranking_id = m.ranking_id"
+        " LEFT JOIN standing_scores s ON s.candidate_id = c.candidate_id AND s.match_id = c.match_id",
         {"id": candidate_id, "today": today.isoformat()},
     )
     if row is None:
         return None
     row["authors"] = json.loads(row["authors"])
     row["categories"] = row["categories"].split()
-    return _finish(row)
+    row = _finish(row)
+    del row["audit"], row["place"]  # whoever decides is not to know
+    return row
 
 
 def _finish(row: Row) -> Row:
-    del row["place"]
+    row["audit"] = bool(row["audit"])
     row["published"] = row.pop("published_at")[:10]
     row["withdrawn"] = bool(row["withdrawn"])
     row["url"] = f"https://arxiv.org/abs/{row['arxiv_id']}v{row['version']}"
@@ -146,9 +157,9 @@ def list_newly_queued(store: Store, *, since: str, until: str, today: date) -> l
         until: the first moment after it.
     """
     rows = store.rows(
-        f"SELECT q.* FROM ({_CANDIDATES}) q JOIN runs g ON g.run_id = q.run_id"
-        " WHERE g.finished_at >= :since AND g.finished_at < :until AND q.status = 'pending' AND q.decided_at IS NULL"
-        f" ORDER BY {_BY_PLACE}",
+        f"SELECT * FROM ({_CANDIDATES}) WHERE run_id IN (SELECT run_id FROM runs"
+        " WHERE finished_at >= :since AND finished_at < :until) AND status = 'pending' AND decided_at IS NULL"
+        f" ORDER BY {_BEST_FIRST}",
         {"since": since, "until": until, "today": today.isoformat()},
     )
     return [_finish(row) for row in rows]

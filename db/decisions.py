@@ -141,11 +141,14 @@ def _append_reopening(store: Store, candidate_id: int, reason: str, now: str) ->
 
 def _append(store: Store, candidate_id: int, event: Row) -> int:
     seen = store.row(
-        "SELECT p.revision_id, p.withdrawn AS paper_withdrawn, m.score, g.ranker_version,"
+        "SELECT p.revision_id, p.withdrawn AS paper_withdrawn, coalesce(s.score, m.score) AS score,"
+        " coalesce(s.ranker_version, g.ranker_version) AS ranker_version,"
         " substr(r.abstract, m.sentence_start + 1, m.sentence_end - m.sentence_start) AS sentence"
         " FROM candidates c JOIN papers p USING (arxiv_id)"
         " LEFT JOIN matches m ON m.match_id = c.match_id LEFT JOIN revisions r ON r.revision_id = m.revision_id"
-        " LEFT JOIN rankings g ON g.ranking_id = m.ranking_id WHERE c.candidate_id = ?",
+        " LEFT JOIN rankings g ON g.ranking_id = m.ranking_id"
+        " LEFT JOIN standing_scores s ON (s.candidate_id, s.match_id) = (c.candidate_id, c.match_id)"
+        " WHERE c.candidate_id = ?",
         (candidate_id,),
     )
     if seen is None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from db.candidates import add_candidate
-from db.records import Sentence
+from db.records import ModelIdentity, Sentence
 from db.store import Row, Store
 
 
@@ -20,20 +20,58 @@ class Match:
     sentence: Sentence | None
 
 
-def save_ranking(store: Store, ranker_version: str, model_id: int, catalogue_version: str, threshold: float) -> int:
-    """Return the id of this way of ranking, making it on first sight. Runs inside a transaction."""
+def find_threshold(
+    store: Store, ranker_version: str, model_id: int, catalogue_version: str, precision: float
+) -> float | None:
+    """Return the threshold that a wanted precision came to under this way of ranking, or None if it never was asked."""
+    found = store.value(
+        "SELECT threshold FROM rankings WHERE (ranker_version, model_id, catalogue_version, precision) = (?, ?, ?, ?)"
+        " ORDER BY ranking_id DESC LIMIT 1",
+        (ranker_version, model_id, catalogue_version, precision),
+    )
+    return None if found is None else float(found)
+
+
+def save_ranking(
+    store: Store,
+    ranker_version: str,
+    model_id: int,
+    catalogue_version: str,
+    threshold: float,
+    precision: float | None = None,
+) -> int:
+    """Return the id of this way of ranking, making it on first sight. Runs inside a transaction.
+
+    Args:
+        precision: what the threshold was worked out for, if it was.
+    """
     values = {
         "ranker_version": ranker_version,
         "model_id": model_id,
         "catalogue_version": catalogue_version,
         "threshold": threshold,
+        "precision": precision,
     }
     known = store.value(
         "SELECT ranking_id FROM rankings WHERE (ranker_version, model_id, catalogue_version, threshold) ="
         " (:ranker_version, :model_id, :catalogue_version, :threshold)",
         values,
     )
-    return int(known) if known is not None else store.insert("rankings", values)
+    if known is None:
+        return store.insert("rankings", values)
+    if precision is not None:
+        store.connection.execute("UPDATE rankings SET precision = ? WHERE ranking_id = ?", (precision, known))
+    return int(known)
+
+
+def find_matching_model(store: Store) -> ModelIdentity | None:
+    """Return the model of the newest run that matched anything, or None."""
+    row = store.row(
+        "SELECT m.name, m.revision, m.prompt, m.max_length, m.dimensions FROM matched_revisions d"
+        " JOIN rankings g USING (ranking_id) JOIN models m USING (model_id) ORDER BY d.run_id DESC, g.ranking_id DESC"
+        " LIMIT 1"
+    )
+    return None if row is None else ModelIdentity(**row)
 
 
 def list_unmatched(store: Store, ranking_id: int, model_id: int, *, after: int, limit: int) -> list[Row]:
@@ -101,17 +139,27 @@ def save_match(store: Store, ranking_id: int, match: Match) -> None:
     )
 
 
-def queue_matches(store: Store, ranking_id: int, *, run_id: int, now: str) -> int:
-    """Queue all that this ranking found and that does not wait yet, and return how many candidates are new.
+def queue_matches(
+    store: Store, ranking_id: int, *, run_id: int, now: str, budget: int | None = None
+) -> tuple[int, int]:
+    """Queue what this ranking found and what does not wait yet; return how many candidates are new, and how many left.
 
     Runs inside one transaction, so that a reader sees the queue of before the night or of after it. What is left to
     queue is derived from the matches: a night that was killed before is made up for by the next one.
+
+    Args:
+        budget: at most so many are new, the best first.
     """
     found = store.rows(
-        "SELECT m.match_id, p.arxiv_id, m.phenomenon_code AS phenomenon FROM matches m"
-        " JOIN papers p ON p.revision_id = m.revision_id LEFT JOIN candidates c"
+        "SELECT m.match_id, p.arxiv_id, m.phenomenon_code AS phenomenon, c.candidate_id IS NULL AS is_new"
+        " FROM matches m JOIN papers p ON p.revision_id = m.revision_id LEFT JOIN candidates c"
         " ON c.arxiv_id = p.arxiv_id AND c.phenomenon_code = m.phenomenon_code"
-        " WHERE m.ranking_id = ? AND NOT p.withdrawn AND c.match_id IS NOT m.match_id ORDER BY m.match_id",
+        " WHERE m.ranking_id = ? AND NOT p.withdrawn AND c.match_id IS NOT m.match_id"
+        " ORDER BY m.score DESC, m.match_id",
         (ranking_id,),
     )
-    return sum(add_candidate(store, **row, run_id=run_id, now=now) for row in found)
+    new = [row for row in found if row.pop("is_new")]
+    left = [] if budget is None else new[budget:]
+    later = {row["match_id"] for row in left}
+    chosen = sorted((row for row in found if row["match_id"] not in later), key=lambda row: int(row["match_id"]))
+    return sum(add_candidate(store, **row, run_id=run_id, now=now) for row in chosen), len(left)

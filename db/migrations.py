@@ -36,6 +36,12 @@ def m0004_audits(db: Database) -> None:
     _execute_all(db, _AUDITS)
 
 
+@migrations()
+def m0006_learning_beside_the_review(db: Database) -> None:
+    """Words of papers at hand; scores of what waits after later decisions; the precision a threshold stands for."""
+    _execute_all(db, _LEARNING_BESIDE_THE_REVIEW)
+
+
 def _execute_all(db: Database, statements: str) -> None:
     for statement in statements.split(";;"):
         if statement.strip():
@@ -305,4 +311,21 @@ CREATE TABLE audits (
     probability REAL NOT NULL CHECK (probability > 0 AND probability <= 1),
     place REAL NOT NULL
 ) STRICT;;
+"""
+
+_LEARNING_BESIDE_THE_REVIEW = """
+CREATE TABLE paper_words (
+    text_hash TEXT PRIMARY KEY CHECK (length(text_hash) = 64),
+    counting INTEGER NOT NULL,
+    content BLOB NOT NULL
+) STRICT;;
+
+CREATE TABLE standing_scores (
+    candidate_id INTEGER PRIMARY KEY REFERENCES candidates (candidate_id),
+    match_id INTEGER NOT NULL REFERENCES matches (match_id),
+    score REAL NOT NULL CHECK (score BETWEEN 0 AND 1),
+    ranker_version TEXT NOT NULL
+) STRICT;;
+
+ALTER TABLE rankings ADD COLUMN precision REAL;;
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -189,22 +189,21 @@ def count_revisions_without_vector(store: Store, model_id: int) -> int:
     )
 
 
-def list_at_hand(store: Store, model_id: int, wanted: Sequence[str], *, limit: int) -> list[Row]:
-    """Return the newest papers that the model has embedded and that are not withdrawn, with the wanted ones, by id.
+def list_at_hand(store: Store, model_id: int, *, limit: int) -> list[Row]:
+    """Return the newest papers that the model has embedded and that are not withdrawn, with all candidates' papers.
 
-    The rows have `arxiv_id`, `title`, `abstract`, `text_hash` and `published_at`.
+    The rows have `arxiv_id`, `title`, `abstract`, `text_hash` and `published_at`, and go by id.
 
     Args:
-        wanted: ids of papers that are taken whatever their age.
-        limit: how many of the others.
+        limit: how many papers, beside those of candidates.
     """
     return store.rows(
         "SELECT p.arxiv_id, r.title, r.abstract, r.text_hash, p.published_at FROM papers p JOIN revisions r"
         " USING (revision_id) JOIN vectors v ON v.text_hash = r.text_hash AND v.model_id = :model_id"
-        " WHERE NOT p.withdrawn AND (p.arxiv_id IN (SELECT value FROM json_each(:wanted)) OR p.arxiv_id IN ("
+        " WHERE NOT p.withdrawn AND (p.arxiv_id IN (SELECT arxiv_id FROM candidates) OR p.arxiv_id IN ("
         "SELECT arxiv_id FROM papers WHERE NOT withdrawn ORDER BY published_at DESC, arxiv_id DESC LIMIT :limit))"
         " ORDER BY p.arxiv_id",
-        {"model_id": model_id, "wanted": json.dumps(list(wanted)), "limit": limit},
+        {"model_id": model_id, "limit": limit},
     )
 
 

@@ -34,8 +34,9 @@ _CATEGORY = re.compile(r"[a-z]+(?:-[a-z]+)*(?:\.[A-Za-z]+(?:-[a-z]+)*)?")
 class Settings:
     """Every setting with its default; `db` and `reviewer` have defaults of the machine.
 
-    Times are in seconds, `queue_threshold` is a score from 0 to 1 (None: the ranker's own), `audit_per_night` counts
-    candidates, `arxiv_holidays` are days as 2026-12-24, in their order.
+    Times are in seconds, `queue_threshold` is a score from 0 to 1 (None: the ranker's own), `queue_precision` a share
+    above 0 and below 1, `queue_budget` and `audit_per_night` count candidates of a night, `arxiv_holidays` are days as
+    2026-12-24, in their order.
     """
 
     db: Path
@@ -45,7 +46,9 @@ class Settings:
     model: str = "sentence-transformers/all-MiniLM-L6-v2"
     categories: tuple[str, ...] = ("cs.LG", "cs.CL", "cs.AI", "stat.ML")
     queue_threshold: float | None = None
-    audit_per_night: int = 0
+    queue_precision: float | None = None
+    queue_budget: int | None = None
+    audit_per_night: int = 2
     first_night_days: int = 7
     nightly_at: str = "06:30"
     arxiv_oai_url: str = "https://oaipmh.arxiv.org/oai"
@@ -225,6 +228,22 @@ def _count(value: Any) -> int:
     return int(text)
 
 
+def _budget(value: Any) -> int | None:
+    if value is None:
+        return None
+    text = str(value)
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 100_000):
+        raise ValueError(f"must be a whole number from 1 to 100000, not {value!r}")
+    return int(text)
+
+
+def _share(value: Any) -> float | None:
+    share = _score(value)
+    if share is not None and not 0 < share < 1:
+        raise ValueError(f"must be above 0 and below 1, not {value!r}")
+    return share
+
+
 def _score(value: Any) -> float | None:
     if value is None:
         return None
@@ -347,6 +366,8 @@ _COERCERS = {
     "config": _path,
     "categories": _categories,
     "queue_threshold": _score,
+    "queue_precision": _share,
+    "queue_budget": _budget,
     "audit_per_night": _count,
     "first_night_days": _days,
     "nightly_at": parse_time_of_day,

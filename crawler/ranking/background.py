@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -26,13 +25,10 @@ class Lexicon:
     documents: int
     frequencies: Mapping[str, int]
 
-    def weight(self, term: str) -> float:
-        """Return the inverse document frequency of a term (Sparck Jones 1972), smoothed, at least 1."""
-        return math.log((1 + self.documents) / (1 + self.frequencies.get(term, 0))) + 1
-
-    def share(self, term: str) -> float:
-        """Return the share of background papers that have the term; for one unseen, that of half the floor."""
-        return self.frequencies.get(term, FLOOR / 2) / max(self.documents, FLOOR)
+    def weigh(self, frequencies: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return inverse document frequencies (Sparck Jones 1972), smoothed, at least 1; of no background paper: 0."""
+        weights: npt.NDArray[np.float64] = np.log((1 + self.documents) / (1 + frequencies)) + 1
+        return weights
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from crawler.ranking.background import Background
 from crawler.ranking.claims import Document
-from crawler.ranking.features import Matrix, Vocabulary, Weights, count_terms
+from crawler.ranking.features import Counted, Matrix, Vocabulary, Weights, count_terms
 
 Vectors = npt.NDArray[np.float32]
+Words: TypeAlias = Document | Counted  # a paper's words, or what was counted of them before
 BLOCK = 8_192  # rows that are widened to float64 at once
 
 
@@ -23,6 +25,10 @@ class Encoded:
     vectors: Vectors
     looked_for: Matrix
     learned: Matrix
+
+    def take(self, rows: Sequence[int]) -> Encoded:
+        """Return some of the papers, by their places."""
+        return Encoded(self.vectors[rows], self.looked_for[rows], self.learned[rows])
 
     def cosines(self, direction: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the products with a direction, shape (n,), summed in float64: no paper's depends on its batch."""
@@ -45,13 +51,13 @@ class Corpus:
 
     def __init__(
         self,
-        documents: Sequence[Document],
+        documents: Sequence[Words],
         vectors: Vectors,
         published: Sequence[str],
         background: Background,
         claim_terms: Iterable[str],
     ) -> None:
-        counted = [count_terms(document) for document in documents]
+        counted = _count(documents)
         self.vocabulary = Vocabulary(background.lexicon, counted, claim_terms)
         self.papers = Encoded(vectors, *self.vocabulary.encode(counted))
         self.published = np.array(published, dtype=np.str_)
@@ -65,6 +71,10 @@ class Corpus:
             else np.zeros(len(self.vocabulary))
         )
 
-    def encode(self, documents: Sequence[Document], vectors: Vectors) -> Encoded:
+    def encode(self, documents: Sequence[Words], vectors: Vectors) -> Encoded:
         """Return other papers in the same terms."""
-        return Encoded(vectors, *self.vocabulary.encode([count_terms(document) for document in documents]))
+        return Encoded(vectors, *self.vocabulary.encode(_count(documents)))
+
+
+def _count(papers: Sequence[Words]) -> list[Counted]:
+    return [count_terms(paper) if isinstance(paper, Document) else paper for paper in papers]

@@ -1,20 +1,27 @@
-"""Words as numbers: how often each term stands in a paper, as the two sparse matrices that the ranker works with."""
+"""Words as numbers: how often each term stands in a paper, as the two sparse matrices that the ranker works with.
+
+A term is a word or a pair of neighbouring words, and is known by a 64-bit hash, so that what was counted of a paper is
+a small array that can be kept (`Counted.to_bytes`) and thousands of papers become a matrix without a look at a string.
+"""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from crawler.ranking.background import Lexicon
+from crawler.ranking.background import FLOOR, Lexicon
 from crawler.ranking.claims import Document
-from crawler.ranking.words import join_pairs, split_words
+from crawler.ranking.hashing import Hashes, hash_to_64_bits, mix
+from crawler.ranking.words import split_words
+
+COUNTING = 1  # raise it with every change of what is counted: kept counts are made anew then
 
 TITLE_COUNT = 2  # a word of the title counts as often in the text
 TITLE_SHARE = 0.5  # what the paper's title counts on its own, beside the whole text
@@ -24,25 +31,71 @@ FEWEST_PAPERS = 3  # that have a term which the lexicon does not know
 Matrix: TypeAlias = Any  # a sparse matrix of SciPy, which has no types
 Weights = npt.NDArray[np.float64]
 
+_LENGTHS = struct.Struct("<III")
+_PAIR = np.uint64(0x9E3779B97F4A7C15)  # sets the first word of a pair apart from the second
+
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The terms of one paper (words and pairs of neighbours), with logarithmic counts, and the lengths in words."""
+    """The terms of one paper.
 
-    terms: dict[str, float]
-    title_terms: frozenset[str]
+    Attributes:
+        terms: their hashes, rising, shape (n,).
+        counts: how often each stands in the abstract, and `TITLE_COUNT` times in the title, at most 255, shape (n,).
+        titled: which of them stand in the title, shape (n,).
+        text_words: words of title and abstract.
+        title_words: words of the title.
+    """
+
+    terms: Hashes
+    counts: npt.NDArray[np.uint8]
+    titled: npt.NDArray[np.bool_]
     text_words: int
     title_words: int
+
+    def to_bytes(self) -> bytes:
+        """Return all of it as bytes, little-endian: three lengths, then the arrays."""
+        lengths = _LENGTHS.pack(len(self.terms), self.text_words, self.title_words)
+        return lengths + self.terms.astype("<u8").tobytes() + self.counts.tobytes() + self.titled.tobytes()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Counted:
+        """Read what `to_bytes` wrote."""
+        terms, text_words, title_words = _LENGTHS.unpack_from(content)
+        start = _LENGTHS.size + 8 * terms
+        return cls(
+            np.frombuffer(content, dtype="<u8", count=terms, offset=_LENGTHS.size),
+            np.frombuffer(content, dtype=np.uint8, count=terms, offset=start),
+            np.frombuffer(content, dtype=np.bool_, count=terms, offset=start + terms),
+            text_words,
+            title_words,
+        )
 
 
 def count_terms(document: Document) -> Counted:
     """Count a paper's terms."""
     title, abstract = split_words(document.title), split_words(document.abstract)
-    in_title, counts = join_pairs(title), Counter(join_pairs(abstract))
-    for term in in_title:
-        counts[term] += TITLE_COUNT
-    terms = {term: 1 + math.log(count) for term, count in counts.items()}
-    return Counted(terms, frozenset(in_title), len(title) + len(abstract), len(title))
+    in_title, in_abstract = _hash_words(title), _hash_words(abstract)
+    found = np.concatenate([in_abstract, np.repeat(in_title, TITLE_COUNT)])
+    terms, counts = np.unique(found, return_counts=True)
+    titled = np.isin(terms, in_title)
+    return Counted(terms, np.minimum(counts, 255).astype(np.uint8), titled, len(title) + len(abstract), len(title))
+
+
+def _hash_words(words: Sequence[str]) -> Hashes:
+    """Return the hashes of words, then of their pairs of neighbours."""
+    single = np.array([_hash_word(word) for word in words], dtype=np.uint64)
+    return np.concatenate([single, mix(single[:-1] * _PAIR + single[1:])])
+
+
+@lru_cache(maxsize=1 << 16)
+def _hash_word(word: str) -> int:
+    return hash_to_64_bits(word)
+
+
+def hash_terms(terms: Iterable[str]) -> Hashes:
+    """Return the hashes of terms, as `split_terms` gives them, in their order."""
+    return np.array([_hash_words(term.split(" "))[-1] for term in terms], dtype=np.uint64)
 
 
 class Vocabulary:
@@ -56,23 +109,32 @@ class Vocabulary:
     """
 
     def __init__(self, lexicon: Lexicon, papers: Sequence[Counted], claim_terms: Iterable[str]) -> None:
-        found = Counter(term for paper in papers for term in paper.terms)
-        learnable = {term for term, count in found.items() if count >= FEWEST_PAPERS or term in lexicon.frequencies}
-        terms = sorted(learnable.union(claim_terms))
-        self._columns = {term: column for column, term in enumerate(terms)}
-        self.idf: Weights = np.array([lexicon.weight(term) for term in terms])
-        self.share: Weights = np.array([lexicon.share(term) for term in terms])
-        self.learnable = np.array([term in learnable for term in terms], dtype=bool)
+        known = hash_terms(lexicon.frequencies)
+        order = np.argsort(known)
+        known, frequencies = known[order], np.array(list(lexicon.frequencies.values()), dtype=np.float64)[order]
+        found, counts = np.unique(_join([paper.terms for paper in papers]), return_counts=True)
+        learnable = found[(counts >= FEWEST_PAPERS) | np.isin(found, known, assume_unique=True)]
+        self._terms = np.union1d(learnable, hash_terms(claim_terms))
+        places, is_known = _find(known, self._terms)
+        stands_in = np.zeros(len(self._terms))
+        stands_in[is_known] = frequencies[places[is_known]]
+        self.idf: Weights = lexicon.weigh(stands_in)
+        self.share: Weights = np.where(is_known, stands_in, FLOOR / 2) / max(lexicon.documents, FLOOR)
+        self.learnable = np.isin(self._terms, learnable, assume_unique=True)
 
     def __len__(self) -> int:
-        return len(self._columns)
+        return len(self._terms)
+
+    def column(self, term: str) -> int | None:
+        """Return the place of a term, as `split_terms` gives it, or None if it does not count."""
+        columns, known = _find(self._terms, hash_terms([term]))
+        return int(columns[0]) if known[0] else None
 
     def weigh(self, shares: dict[str, float]) -> Weights:
         """Return a vector of terms, shape (terms,), from their shares in a claim; terms that are not known are lost."""
         weights = np.zeros(len(self))
-        for term, share in shares.items():
-            if (column := self._columns.get(term)) is not None:
-                weights[column] = share
+        columns, known = _find(self._terms, hash_terms(shares))
+        weights[columns[known]] = np.array(list(shares.values()), dtype=np.float64)[known]
         return weights
 
     def encode(self, papers: Sequence[Counted]) -> tuple[Matrix, Matrix]:
@@ -81,27 +143,30 @@ class Vocabulary:
         The first has logarithmic counts by the root of the length, the title counted once more (what a claim's words
         are looked for in); the second TF-IDF with rows of length one over the learnable terms (what a head learns on).
         """
-        rows, columns, counts, titled = [], [], [], []
-        for row, paper in enumerate(papers):
-            for term, count in paper.terms.items():
-                if (column := self._columns.get(term)) is not None:
-                    rows.append(row)
-                    columns.append(column)
-                    counts.append(count)
-                    titled.append(term in paper.title_terms)
-        index = (np.array(rows, dtype=np.int32), np.array(columns, dtype=np.int32))
-        values, in_title = np.array(counts, dtype=np.float64), np.array(titled, dtype=np.float64)
+        columns, known = _find(self._terms, _join([paper.terms for paper in papers]))
+        rows = np.repeat(np.arange(len(papers)), [len(paper.terms) for paper in papers])[known]
+        columns = columns[known]
+        values = 1 + np.log(_join([paper.counts for paper in papers], np.uint8)[known].astype(np.float64))
+        titled = _join([paper.titled for paper in papers], np.bool_)[known]
         by_text = 1 / np.sqrt([max(paper.text_words, 1) for paper in papers])
         by_title = TITLE_SHARE / np.sqrt([paper.title_words + TITLE_PADDING for paper in papers])
+        starts = np.searchsorted(rows, np.arange(len(papers) + 1))
+        looked_for = values * by_text[rows] + titled * by_title[rows]
+        learned = values * (self.idf * self.learnable)[columns]
+        lengths = np.sqrt(np.bincount(rows, weights=learned**2, minlength=len(papers)))
+        learned = learned / np.maximum(lengths, 1e-9)[rows]
         shape = (len(papers), len(self))
-        looked_for = values * by_text[index[0]] + in_title * by_title[index[0]]
-        learned = values * (self.idf * self.learnable)[index[1]]
-        lengths = np.sqrt(np.bincount(index[0], weights=learned**2, minlength=len(papers)))
-        learned = learned / np.maximum(lengths, 1e-9)[index[0]]
-        return _matrix(looked_for, index, shape), _matrix(learned, index, shape)
+        # A paper's terms rise, and so do their columns: one order of summation for all.
+        return tuple(sparse.csr_matrix((data, columns, starts), shape=shape) for data in (looked_for, learned))
 
 
-def _matrix(values: Weights, index: tuple[npt.NDArray[np.int32], ...], shape: tuple[int, int]) -> Matrix:
-    matrix = sparse.csr_matrix((values, index), shape=shape)
-    matrix.sort_indices()  # one order of summation, whatever the order of the terms in a paper
-    return matrix
+def _join(arrays: Sequence[npt.NDArray[Any]], kind: npt.DTypeLike = np.uint64) -> npt.NDArray[Any]:
+    return np.concatenate(arrays) if arrays else np.zeros(0, dtype=kind)
+
+
+def _find(sorted_terms: Hashes, terms: Hashes) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """Return the place of each term among the sorted ones, and whether it stands there at all."""
+    if not len(sorted_terms):
+        return np.zeros(len(terms), dtype=np.intp), np.zeros(len(terms), dtype=np.bool_)
+    places = np.minimum(np.searchsorted(sorted_terms, terms), len(sorted_terms) - 1)
+    return places, sorted_terms[places] == terms

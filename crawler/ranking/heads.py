@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits
 
 from crawler.ranking.corpus import Corpus, Encoded
 from crawler.ranking.features import Matrix, Weights
@@ -82,5 +83,6 @@ def _fit_logistic(
         return float(value), np.concatenate(slopes)
 
     options = {"maxiter": ITERATIONS, "ftol": 1e-6}
-    found = minimize(loss, np.zeros(terms + dimensions + 1), jac=True, method="L-BFGS-B", options=options).x
+    with threadpool_limits(1, "blas"):  # its many small steps are slower by far where threads wait for each other
+        found = minimize(loss, np.zeros(terms + dimensions + 1), jac=True, method="L-BFGS-B", options=options).x
     return found[:terms], found[terms : terms + dimensions]

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from crawler.ranking.background import Background
 from crawler.ranking.claims import Claim, Document, document_text
-from crawler.ranking.corpus import Corpus, Encoded
+from crawler.ranking.corpus import Corpus, Encoded, Words
+from crawler.ranking.cut import FEWEST_PAPERS, cut_for_precision
 from crawler.ranking.heads import Head, learn_head
 from crawler.ranking.priors import Prior, Rows, Vectors, claim_shares, fed_prior, text_prior
 
@@ -29,7 +30,7 @@ class Seen:
     `published` are days of publication, as text.
     """
 
-    documents: Sequence[Document]
+    documents: Sequence[Words]
     vectors: Vectors
     published: Sequence[str]
 
@@ -93,15 +94,37 @@ class Ranker:
         seen = seen or Seen((), np.zeros((0, width), dtype=np.float32), ())
         terms = {term for claim in claims for term in claim_shares(claim)}
         self._corpus = Corpus(seen.documents, seen.vectors, seen.published, background, terms)
-        self._models = [
-            self._make_model(claim, vectors, one)
-            for claim, vectors, one in zip(claims, claim_vectors, decided or [Decided()] * len(claims), strict=True)
-        ]
+        self._decided = list(decided) or [Decided()] * len(claims)
+        self._priors: dict[int, tuple[Prior, Prior]] = {}
+        self._models: dict[int, _Model] = {}
 
-    def _make_model(self, claim: Claim, vectors: Vectors, decided: Decided) -> _Model:
-        corpus, none = self._corpus, np.zeros(0, dtype=np.intp)
-        text = text_prior(claim, vectors, corpus.vocabulary, corpus.centre)
-        day_zero = fed_prior(text, corpus, none, none)
+    def learn(self, place: int, decided: Decided) -> None:
+        """Learn one claim from these decisions instead of those that it was learned from.
+
+        Args:
+            place: the claim's place in `claims`.
+        """
+        if decided != self._decided[place]:
+            self._decided[place] = decided
+            self._models.pop(place, None)
+
+    def _model(self, place: int) -> _Model:
+        """Return what is known of a claim; it is worked out when it is first asked for."""
+        if place not in self._models:
+            self._models[place] = self._make_model(place, self._decided[place])
+        return self._models[place]
+
+    def _priors_of(self, place: int) -> tuple[Prior, Prior]:
+        """Return what a claim's text alone says, and the ranking of day zero: decisions change neither."""
+        if place not in self._priors:
+            corpus, none = self._corpus, np.zeros(0, dtype=np.intp)
+            text = text_prior(self.claims[place], self.claim_vectors[place], corpus.vocabulary, corpus.centre)
+            self._priors[place] = text, fed_prior(text, corpus, none, none)
+        return self._priors[place]
+
+    def _make_model(self, place: int, decided: Decided) -> _Model:
+        corpus = self._corpus
+        text, day_zero = self._priors_of(place)
         accepted, rejected = (np.array(rows, dtype=np.intp) for rows in (decided.accepted, decided.rejected))
         if not len(accepted):
             return _Model(day_zero)
@@ -116,21 +139,47 @@ class Ranker:
         older = np.flatnonzero(published <= max(published[decided].tolist()))
         return np.setdiff1d(older, decided)
 
-    def evidence(self, documents: Sequence[Document], vectors: Vectors) -> npt.NDArray[np.float64]:
+    def evidence(self, documents: Sequence[Words], vectors: Vectors) -> npt.NDArray[np.float64]:
         """Return the log-odds that each document is evidence, shape (documents, claims), not rounded; see `score`."""
         if len(documents) != len(vectors):
             raise ValueError(f"{len(documents)} documents but {len(vectors)} vectors")
         papers = self._corpus.encode(documents, vectors)
-        slope, intercept = CALIBRATION
-        columns = [slope * model.logit(papers) + intercept for model in self._models]
+        columns = [self._calibrated(place, papers) for place in range(len(self.claims))]
         return np.stack(columns, axis=1) if columns else np.zeros((len(documents), 0))
 
-    def score(self, documents: Sequence[Document], vectors: Vectors) -> npt.NDArray[np.float64]:
+    def score(self, documents: Sequence[Words], vectors: Vectors) -> npt.NDArray[np.float64]:
         """Return probabilities, shape (documents, claims), of documents with their unit vectors, shape (n, d).
 
         Raises:
             ValueError: there is not one vector for each document.
         """
-        logits = self.evidence(documents, vectors)
-        scores: npt.NDArray[np.float64] = np.round(1 / (1 + np.exp(-np.clip(logits, -500, 500))), DECIMALS)
-        return scores
+        return _to_scores(self.evidence(documents, vectors))
+
+    def score_seen(self, place: int, rows: Sequence[int]) -> npt.NDArray[np.float64]:
+        """Return the probabilities, shape (rows,), of papers at hand for one claim.
+
+        Args:
+            place: the claim's place in `claims`.
+            rows: the papers' places in `Seen`.
+        """
+        return _to_scores(self._calibrated(place, self._corpus.papers.take(rows)))
+
+    def cut_for_precision(self, precision: float) -> float:
+        """Return from which score on so large a share of the papers at hand is expected to be right, over all claims.
+
+        Where few papers are at hand, nothing tells how scores lie, and each pair must be as likely as that.
+        """
+        papers = self._corpus.papers
+        if len(papers.vectors) < FEWEST_PAPERS or not self.claims:
+            return precision
+        columns = [_to_scores(self._calibrated(place, papers)) for place in range(len(self.claims))]
+        return cut_for_precision(columns, precision)
+
+    def _calibrated(self, place: int, papers: Encoded) -> npt.NDArray[np.float64]:
+        slope, intercept = CALIBRATION
+        return slope * self._model(place).logit(papers) + intercept
+
+
+def _to_scores(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    scores: npt.NDArray[np.float64] = np.round(1 / (1 + np.exp(-np.clip(logits, -500, 500))), DECIMALS)
+    return scores

@@ -33,7 +33,7 @@ _PUBLISHED = (
 
 @click.group()
 def queue() -> None:
-    """The review queue for scripts: list, show, decide, undo, import, export, stats."""
+    """The review queue for scripts: list, show, decide, undo, rerank, import, export, stats."""
 
 
 @queue.command("list")
@@ -192,6 +192,32 @@ def _answer(row: dict[str, Any], as_json: bool) -> None:
     else:
         stance = f" ({row['stance']})" if row["stance"] else ""
         click.echo(f"{row['id']}: {row['arxiv_id']} for {row['phenomenon']} is {row['status']}{stance}")
+
+
+@queue.command()
+@click.option("--phenomenon", metavar="CODE", help="Only what waits for this phenomenon.")
+@json_option
+@pass_app
+def rerank(app: AppContext, phenomenon: str | None, as_json: bool) -> None:
+    """Learn from what was decided since the last night, and order anew what waits.
+
+    The review does so by itself after each decision, and each night for all. A match keeps the score it was made with.
+    """
+    from curation.cli.wiring import open_queue_ranker
+    from db.phenomena import find_phenomenon
+
+    with app.open_store() as store:
+        if phenomenon is not None:
+            find_phenomenon(store, phenomenon)
+        ranker = open_queue_ranker(store)
+        codes = [phenomenon] if phenomenon is not None else ranker.codes
+        scored = {code: len(ranker.rerank(code)) for code in codes}
+    if as_json:
+        write_json(
+            {"scored": sum(scored.values()), "phenomena": {code: count for code, count in scored.items() if count}}
+        )
+        return
+    click.echo(f"{sum(scored.values())} candidates scored anew, for {sum(map(bool, scored.values()))} phenomena.")
 
 
 @queue.command()

@@ -20,6 +20,7 @@ RELEVANT = (Status.ACCEPTED, Status.REOPENED)
 DECIDED = (*RELEVANT, Status.REJECTED)
 ENOUGH_AUDITS = 30  # decided, before the bound says much: with none of 30 relevant it is at 10%
 ENOUGH_OF_EACH = 5  # accepted and rejected, before an effort is told
+SAID_FROM = 5  # phenomena, before it is said which one is scored
 
 _NAMES = {Stratum.NEAR: "best of each paper", Stratum.REST: "all others"}
 
@@ -33,6 +34,7 @@ def gather_remaining(store: Store, *, today: date) -> dict[str, Any]:
     from db.audits import list_frames, list_scored
 
     scored, frames = list_scored(store, today=today), list_frames(store)
+    out_of_fold = _score_out_of_fold(store, scored)
     audits = [row for row in scored if row["stratum"]]
     total = _tell_audits(audits, frames)
     strata = {one.value: _tell_audits(_of(audits, "stratum", one), _of(frames, "stratum", one)) for one in Stratum}
@@ -46,9 +48,41 @@ def gather_remaining(store: Store, *, today: date) -> dict[str, Any]:
         },
         "effort": {
             "total": _tell_effort(scored),
-            "phenomena": {code: _tell_effort(_of(scored, "phenomenon", code)) for code in _codes(scored)},
+            "phenomena": {
+                code: {**_tell_effort(_of(scored, "phenomenon", code)), "out_of_fold": code in out_of_fold}
+                for code in _codes(scored)
+            },
         },
     }
+
+
+def _score_out_of_fold(store: Store, scored: Sequence[Row]) -> list[str]:
+    """Put in place of decided candidates' scores those of a ranker that did not learn from them; tell for which codes.
+
+    It is done for the phenomena whose effort can be told. Where none has been matched, and for papers that are not at
+    hand, the scores stay.
+    """
+    from crawler.rerank import QueueRanker
+    from curation.cli.context import say
+
+    codes = [code for code in _codes(scored) if _has_enough(_of(scored, "phenomenon", code))]
+    ranker = QueueRanker.make(store) if codes else None
+    if ranker is None:
+        return []
+    codes = [code for code in codes if code in ranker.codes]
+    for number, code in enumerate(codes, 1):
+        if len(codes) > SAID_FROM:
+            say(f"Scoring what was decided for {code}, as if it waited still ({number} of {len(codes)}).")
+        found = ranker.score_held_out(code)
+        for row in _of(scored, "phenomenon", code):
+            if row["status"] in DECIDED:
+                row["score"] = found.get(row["arxiv_id"], row["score"])
+    return codes
+
+
+def _has_enough(scored: Sequence[Row]) -> bool:
+    relevant = [_is_relevant(row) for row in scored if row["status"] in DECIDED]
+    return min(sum(relevant), len(relevant) - sum(relevant)) >= ENOUGH_OF_EACH
 
 
 def _codes(rows: Iterable[Row]) -> list[str]:
@@ -100,7 +134,7 @@ def _tell_effort(scored: Sequence[Row]) -> dict[str, Any]:
     relevant = [_is_relevant(row) for row in decided]
     accepted = sum(relevant)
     told: dict[str, Any] = {"accepted": accepted, "rejected": len(decided) - accepted, "recalls": []}
-    if min(accepted, len(decided) - accepted) < ENOUGH_OF_EACH:
+    if not _has_enough(scored):
         return told
     for effort in effort_table([row["score"] for row in decided], relevant, [_weight(row) for row in decided]):
         above = [row for row in scored if row["score"] >= effort.score]
@@ -156,7 +190,8 @@ def _write_effort(effort: dict[str, Any]) -> None:
     if rows:
         click.echo(
             "\nThe effort: how many more to screen, best first, to find so much of what is relevant."
-            " It rests on what is decided:\nwhat lies further down counts only by its audits."
+            " It rests on what is decided, scored\nas if it waited still (out of fold); what lies further down counts"
+            " only by its audits."
         )
         write_table(rows, ("phenomenon", "recall", "down to score", "more to screen", "share of the list"))
     short = [code for code, part in parts[:-1] if not part["recalls"]]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import click
 
@@ -24,5 +26,15 @@ def review(app: AppContext, phenomenon: str | None) -> None:
             raise UsageError("the review needs a terminal", "`bmp queue` does the same for scripts")
         from curation.tui.app import run_review
 
-        decided = run_review(store, app.review(store), phenomenon=phenomenon)
+        decided = run_review(store, app.review(store), phenomenon=phenomenon, open_rerank=lambda: _opened_rerank(app))
     say(f"{decided} decisions made.")
+
+
+@contextmanager
+def _opened_rerank(app: AppContext) -> Iterator[Callable[[str], Mapping[int, float]]]:
+    """Give what ranks anew what waits for a code, on a connection of its own; before the first night nothing."""
+    from crawler.rerank import QueueRanker
+
+    with app.open_store() as store:
+        ranker = QueueRanker.make(store)
+        yield ranker.rerank if ranker else lambda _: {}

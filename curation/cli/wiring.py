@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from crawler.embed import Embedder
     from crawler.nightly import Night, Outcome
     from crawler.reconcile import Reconciliation
+    from crawler.rerank import QueueRanker
     from crawler.sources.crosscheck import CrossCheck
     from crawler.sources.http import PoliteClient
     from crawler.sources.query import QueryApi
@@ -135,10 +136,32 @@ def make_embedder(app: AppContext) -> Callable[[Store], Embedder]:
     return make
 
 
-def queue_threshold(settings: Settings) -> float:
-    """Return the score from which a match is queued."""
-    from crawler.ranking.ranker import DEFAULT_THRESHOLD
+def open_queue_ranker(store: Store) -> QueueRanker:
+    """Return what scores the queue by the decisions made so far; it loads no model.
 
+    Raises:
+        UsageError: no night has matched anything yet.
+    """
+    from crawler.rerank import QueueRanker
+    from db.errors import UsageError
+
+    ranker = QueueRanker.make(store)
+    if ranker is None:
+        raise UsageError("nothing has been matched yet", "`bmp nightly` does")
+    return ranker
+
+
+def queue_threshold(settings: Settings) -> float:
+    """Return the score from which a match is queued, where no precision is asked for.
+
+    Raises:
+        SettingsError: both are set.
+    """
+    from crawler.ranking.ranker import DEFAULT_THRESHOLD
+    from db.errors import SettingsError
+
+    if settings.queue_threshold is not None and settings.queue_precision is not None:
+        raise SettingsError("queue_threshold and queue_precision are both set", "the one stands in place of the other")
     return DEFAULT_THRESHOLD if settings.queue_threshold is None else settings.queue_threshold
 
 
@@ -165,6 +188,8 @@ def make_night(
         make_embedder=make_embedder(app),
         categories=tuple(categories),
         threshold=queue_threshold(app.settings),
+        precision=app.settings.queue_precision,
+        budget=app.settings.queue_budget,
         program_version=program_version(),
         clock=app.clock,
         stop=stop,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from textual.app import App
 
 from curation.review import Review
+from curation.tui.beside import OpenRerank
 from curation.tui.browser import open_in_browser
 from curation.tui.desk import Desk
 from curation.tui.screens import WIDE_COLUMNS, ReviewScreen
@@ -26,6 +27,7 @@ class ReviewApp(App[int]):
         phenomenon: only what waits for this code.
         keywords: words to underline, by phenomenon.
         clock: tells the day that a snooze is counted from.
+        open_rerank: opens what ranks anew what waits, for use in another thread; without it the order stays.
     """
 
     TITLE = "bmp review"
@@ -41,20 +43,23 @@ class ReviewApp(App[int]):
         phenomenon: str | None = None,
         keywords: Mapping[str, Sequence[str]] | None = None,
         clock: Clock = now_utc,
+        open_rerank: OpenRerank | None = None,
     ) -> None:
         super().__init__()
         for theme in (DARK, LIGHT):
             self.register_theme(theme)
         self.theme = DARK.name  # before the style sheet is read, which names its variables
         self.desk = Desk(review, phenomenon=phenomenon)
-        self._review_screen = ReviewScreen(self.desk, keywords=keywords or {}, open_url=open_url, clock=clock)
+        self._review_screen = ReviewScreen(
+            self.desk, keywords=keywords or {}, open_url=open_url, clock=clock, open_rerank=open_rerank
+        )
 
     def on_mount(self) -> None:
         """Show the papers."""
         self.push_screen(self._review_screen)
 
 
-def run_review(store: Store, review: Review, *, phenomenon: str | None) -> int:
+def run_review(store: Store, review: Review, *, phenomenon: str | None, open_rerank: OpenRerank | None = None) -> int:
     """Run the review in this terminal and return how many decisions were made in it.
 
     Raises:
@@ -64,7 +69,7 @@ def run_review(store: Store, review: Review, *, phenomenon: str | None) -> int:
     if phenomenon is not None:
         find_phenomenon(store, phenomenon)
     keywords = {entry.code: entry.keywords for entry in list_phenomena(store)}
-    app = ReviewApp(review, open_url=open_in_browser, phenomenon=phenomenon, keywords=keywords)
+    app = ReviewApp(review, open_url=open_in_browser, phenomenon=phenomenon, keywords=keywords, open_rerank=open_rerank)
     app.run()
     if app.return_code:
         raise BmpError("the screen failed", "every decision you made is kept; `bmp review` goes on from there")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from curation.review import Decision, Review
@@ -17,6 +18,7 @@ class Desk:
         words: what the filter asks for; empty for no filter.
         notes: notes written but not yet kept, by candidate; each goes with the next decision on its candidate.
         decided: the candidates decided in this session and not taken back.
+        hides_scores: whether papers drawn at random wait among the others, so that no score is to be seen.
     """
 
     def __init__(self, review: Review, *, phenomenon: str | None = None) -> None:
@@ -28,6 +30,7 @@ class Desk:
         self.words = ""
         self.notes: dict[int, str] = {}
         self.decided: list[int] = []
+        self.hides_scores = False
 
     @property
     def reviewer(self) -> str:
@@ -51,8 +54,23 @@ class Desk:
             UsageError: there is no such phenomenon.
         """
         wanted = choose if choose is not None else self._chosen_id()
-        self._waiting = self._review.waiting(phenomenon=self.phenomenon)
+        self._waiting = self._review.waiting(phenomenon=self.phenomenon, mixed=True)
+        self.hides_scores = any(row["audit"] for row in self._waiting)
+        for row in self._waiting:
+            row["score_hidden"] = self.hides_scores
         self._apply_filter(wanted)
+
+    def reorder(self, scores: Mapping[int, float]) -> None:
+        """Take new scores, by candidate, and order by them what comes after the open candidate.
+
+        What lies before it stays as it is: it has been seen. What was drawn for the audit keeps its place.
+        """
+        for row in self._waiting:
+            if row["id"] in scores and not row["audit"]:
+                row["score"] = row["place"] = scores[row["id"]]
+        self._waiting.sort(key=_order)
+        seen = self.rows[: self.index + 1]
+        self.rows = seen + sorted(self.rows[self.index + 1 :], key=_order)
 
     def filter(self, words: str) -> None:
         """Keep in view only what has all the words in its title, code or id."""
@@ -74,7 +92,7 @@ class Desk:
             DecisionError: it is not in the database any more.
         """
         row = self.chosen
-        return None if row is None else self._review.show(row["id"])
+        return None if row is None else self._review.show(row["id"], hide_score=self.hides_scores)
 
     def decide(self, decision: Decision) -> None:
         """Decide the open candidate, with the note written for it; the next one is open then.
@@ -143,6 +161,11 @@ def undone_event(row: Row) -> Row:
     """Return the event that a candidate's newest undo took back."""
     history: list[Row] = row["history"]
     return next(event for event in history if event["decision_id"] == history[-1]["undoes"])
+
+
+def _order(row: Row) -> tuple[bool, bool, float, int]:
+    """Return what a mixed list is ordered by, as `list_candidates` does."""
+    return row["status"] != "reopened", row["place"] is None, -(row["place"] or 0.0), row["id"]
 
 
 def _searched(row: Row) -> str:

@@ -37,7 +37,9 @@ def plain(text: object) -> str:
 
 
 def score_text(row: Row) -> str:
-    """Return the score in four characters; `hand` for what a person brought in."""
+    """Return the score in four characters; `hand` for what a person brought in, dashes where it is not to be seen."""
+    if row.get("score_hidden"):
+        return " -- "
     return "hand" if row["score"] is None else f"{row['score']:.2f}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import webbrowser
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from typing import ClassVar
 
@@ -18,6 +19,7 @@ from textual.widgets import Input, Static
 
 from curation.review import Decision
 from curation.tui import present
+from curation.tui.beside import Beside, OpenRerank
 from curation.tui.desk import Desk, undone_event
 from curation.tui.dialogs import (
     HelpDialog,
@@ -49,9 +51,11 @@ class ReviewScreen(Screen[None]):
         keywords: Mapping[str, Sequence[str]],
         open_url: Callable[[str], None],
         clock: Clock,
+        open_rerank: OpenRerank | None = None,
     ) -> None:
         super().__init__()
         self._desk = desk
+        self._beside = Beside(open_rerank, self._hear_scores, self._hear_complaint) if open_rerank else None
         self._keywords = keywords
         self._open_url = open_url
         self._clock = clock
@@ -77,6 +81,29 @@ class ReviewScreen(Screen[None]):
         self.query_one(QueueList).focus()
         self._attempt(self._desk.reload)
         self._show_all()
+        if self._beside:
+            self._beside.start()
+
+    def on_unmount(self) -> None:
+        """End what goes on beside the screen."""
+        if self._beside:
+            self._beside.stop()
+
+    def _hear_scores(self, scores: Mapping[int, float]) -> None:
+        """Take new scores from the other thread."""
+        self._call_here(self._reorder, scores)
+
+    def _hear_complaint(self, message: str) -> None:
+        """Take what went wrong in the other thread."""
+        self._call_here(self._complain, message)
+
+    def _call_here(self, call: Callable[..., None], *values: object) -> None:
+        with suppress(RuntimeError):  # the app has ended meanwhile
+            self.app.call_from_thread(call, *values)
+
+    def _reorder(self, scores: Mapping[int, float]) -> None:
+        self._desk.reorder(scores)
+        self.query_one(QueueList).show(self._desk.rows, self._desk.index)
 
     def on_resize(self, event: events.Resize) -> None:
         """Give the list's rows the height that the width allows."""
@@ -126,14 +153,22 @@ class ReviewScreen(Screen[None]):
             self._decide(Decision(Verdict.SNOOZE, until=until))
 
     def _decide(self, decision: Decision) -> None:
-        if self._desk.chosen and self._attempt(lambda: self._desk.decide(decision)):
+        row = self._desk.chosen
+        if row and self._attempt(lambda: self._desk.decide(decision)):
+            self._learn(row["phenomenon"])
             until = decision.until.isoformat() if decision.until else None
             self._said = f"{present.verdict_text(decision.verdict, decision.stance, until)} - u undoes"
             self.query_one(QueueList).focus()
             self._show_all()
 
+    def _learn(self, phenomenon: str) -> None:
+        """Let what waits for a phenomenon be ranked anew; nothing waits for that."""
+        if self._beside:
+            self._beside.ask(phenomenon)
+
     def _undo(self) -> None:
         row = self._desk.undo()
+        self._learn(row["phenomenon"])
         event = undone_event(row)
         said = f"no longer {present.verdict_text(event['kind'], event['stance'], event['until'])}"
         chosen = self._desk.chosen

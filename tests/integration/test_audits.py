@@ -79,8 +79,10 @@ def test_a_night_draws_half_of_its_audits_from_each_stratum_and_keeps_their_prob
 
 def test_an_audit_stands_among_the_others_of_its_night_with_its_own_score(store: Store) -> None:
     night(store, made(250))
-    rows = list_candidates(store, today=TODAY)
-    assert rows == list_candidates(store, today=TODAY)
+    rows = list_candidates(store, today=TODAY, mixed=True)
+    assert rows == list_candidates(store, today=TODAY, mixed=True)
+    scores = [row["score"] for row in list_candidates(store, today=TODAY)]
+    assert scores == sorted(scores, reverse=True)
     drawn = {row["candidate_id"]: row for row in store.rows(DRAWN)}
     ordinary = [row["score"] for row in rows if row["id"] not in drawn]
     assert ordinary == sorted(ordinary, reverse=True)

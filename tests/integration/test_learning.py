@@ -15,7 +15,7 @@ from fakes import HashEmbedder
 from crawler import learning
 from crawler.control import Stop, no_progress
 from crawler.embed import embed_missing
-from crawler.learning import make_ranker
+from crawler.learning import make_learner
 from crawler.rank import rank_papers
 from crawler.ranking.ranker import Claim, Document, document_text
 from curation.review import Decision, Review
@@ -66,7 +66,7 @@ def decide(store: Store, accepted: Sequence[Paper], rejected: Sequence[Paper], p
 
 
 def scores(store: Store, embedder: HashEmbedder, **options: bool) -> dict[str, float]:
-    ranker = make_ranker(store, embedder, [Claim.of(GROKKING)], **options)
+    ranker = make_learner(store, embedder, [Claim.of(GROKKING)], **options).ranker
     documents = [Document(paper.title, paper.abstract) for paper in PAPERS]
     vectors = embedder.encode([document_text(one.title, one.abstract) for one in documents])
     found = ranker.evidence(documents, vectors)[:, 0]
@@ -114,11 +114,11 @@ def test_the_order_in_which_papers_came_changes_nothing(tmp_path: Path) -> None:
 
 def test_withdrawn_papers_are_not_at_hand(store: Store) -> None:
     embedder = fill(store, PAPERS)
-    before = make_ranker(store, embedder, [Claim.of(GROKKING)]).fit
+    before = make_learner(store, embedder, [Claim.of(GROKKING)]).ranker.fit
     withdrawn = replace(PAPERS[0], withdrawn=True, datestamp=date(2026, 11, 24))
     with store.transaction():
         save_papers(store, [withdrawn], run_id=1, now="x")
-    assert make_ranker(store, embedder, [Claim.of(GROKKING)]).fit != before
+    assert make_learner(store, embedder, [Claim.of(GROKKING)]).ranker.fit != before
 
 
 def test_the_newest_papers_are_at_hand_and_the_decided_ones_whatever_their_age(
@@ -126,10 +126,10 @@ def test_the_newest_papers_are_at_hand_and_the_decided_ones_whatever_their_age(
 ) -> None:
     monkeypatch.setattr(learning, "AT_HAND", 30)
     embedder = fill(store, PAPERS)
-    few = make_ranker(store, embedder, [Claim.of(GROKKING)]).fit
+    few = make_learner(store, embedder, [Claim.of(GROKKING)]).ranker.fit
     decide(store, LIKE_ACCEPTED[:2], [])  # the oldest ones
     told = scores(store, embedder)
-    assert make_ranker(store, embedder, [Claim.of(GROKKING)]).fit != few
+    assert make_learner(store, embedder, [Claim.of(GROKKING)]).ranker.fit != few
     assert mean(told, LIKE_ACCEPTED[2:]) > mean(told, UNLIKE)
 
 

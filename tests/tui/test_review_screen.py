@@ -86,9 +86,9 @@ class WatchedReview(Review):
         self._count, self._seen = count, list[tuple[int, int]]()
         return self._seen
 
-    def show(self, candidate_id: int) -> Row:
+    def show(self, candidate_id: int, *, hide_score: bool = False) -> Row:
         self._seen.append((candidate_id, self._count()))
-        return super().show(candidate_id)
+        return super().show(candidate_id, hide_score=hide_score)
 
 
 async def test_a_decision_is_on_disk_before_the_next_paper_is_read(place: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import random
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from crawler.ranking.background import Background, Lexicon
-from crawler.ranking.features import Vocabulary, count_terms
+from crawler.ranking.features import COUNTING, Counted, Vocabulary, count_terms
 from crawler.ranking.ranker import Claim, Decided, Document, Ranker, Seen
 from crawler.ranking.words import split_words
 
@@ -162,11 +163,35 @@ def test_without_claims_or_documents_there_is_nothing_to_score() -> None:
 def test_the_matrices_by_hand() -> None:
     counted = [count_terms(Document("Grokking", "grokking robot"))]
     vocabulary = Vocabulary(LEXICON, counted, ["fourier"])
-    looked_for, learned = (matrix.toarray()[0] for matrix in vocabulary.encode(counted))
     # Terms: fourier (of the claim alone), grokking (1 + 2 of the title), robot; the pair is in no lexicon.
-    assert len(vocabulary) == 3
+    columns = [vocabulary.column(term) for term in ("fourier", "grokking", "robot")]
+    assert len(vocabulary) == 3 and sorted(columns) == [0, 1, 2] and vocabulary.column("grokking robot") is None
+    looked_for, learned = (matrix.toarray()[0][columns] for matrix in vocabulary.encode(counted))
     by_text, by_title = 1 / math.sqrt(3), 0.5 / math.sqrt(1 + 2)
     assert looked_for == pytest.approx([0, (1 + math.log(3)) * by_text + by_title, by_text])
     idf = math.log(1001 / 61) + 1
     length = math.hypot((1 + math.log(3)) * idf, idf)
     assert learned == pytest.approx([0, (1 + math.log(3)) * idf / length, idf / length])
+
+
+def test_what_was_counted_can_be_kept() -> None:
+    """Kept counts are read as they were written; the bytes are pinned, so that no change leaves `COUNTING` as it is."""
+    counted = count_terms(
+        Document("Grokking is back", "Grokking $\\mu$P, grokking; pre-training: robots. " + "loss " * 300)
+    )
+    kept = Counted.from_bytes(counted.to_bytes())
+    for name in ("terms", "counts", "titled"):
+        assert np.array_equal(getattr(kept, name), getattr(counted, name))
+    assert (kept.text_words, kept.title_words) == (counted.text_words, counted.title_words) == (307, 2)
+    assert int(kept.counts.max()) == 255
+    assert (COUNTING, hashlib.sha256(counted.to_bytes()).hexdigest()[:12]) == (1, "4427f49fd02d")
+    empty = count_terms(Document("", ""))
+    assert len(Counted.from_bytes(empty.to_bytes()).terms) == 0
+
+
+def test_kept_counts_rank_as_their_texts_do() -> None:
+    seen = see(make_documents(20, 200))
+    counted = [count_terms(document) for document in seen.documents if isinstance(document, Document)]
+    told = make(Seen(counted, seen.vectors, seen.published), decided=[Decided([0, 1], [50])])
+    read = make(seen, decided=[Decided([0, 1], [50])])
+    assert np.array_equal(told.evidence(counted, seen.vectors), read.evidence(seen.documents, seen.vectors))

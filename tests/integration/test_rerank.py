@@ -1,0 +1,225 @@
+"""Learning beside the review: what waits is scored anew and re-ordered; what was matched and decided stays."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from bmp import Bmp
+from fakes import HashEmbedder
+
+from crawler.control import Stop, no_progress
+from crawler.embed import embed_missing
+from crawler.match import match_missing
+from crawler.rerank import QueueRanker
+from curation.review import Decision, Review
+from db.candidates import list_candidates
+from db.papers import save_papers
+from db.phenomena import save_phenomena
+from db.records import Aspect, Paper, Phenomenon, Stance, Verdict
+from db.runs import find_run, start_run
+from db.store import Row, Store, open_store
+
+NOW = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
+GROKKING = Phenomenon("W2.2", Aspect.WHAT, "g", "Grokking", "Networks generalise long after they memorise.")
+RIVERS = Phenomenon("W9.9", Aspect.WHAT, "g", "Rivers", "Rivers meander.", ("river",))
+LIKED = "grokking comes with a slingshot of the optimizer in a circuit"
+DISLIKED = "grokking is a word that a novel on martian poetry made known"
+
+
+def make_paper(number: int) -> Paper:
+    """Make a paper on one of three subjects: two that say the claim's word, and one that does not."""
+    text = (LIKED, DISLIKED, "rivers and their deltas")[number % 3]
+    day = datetime(2026, 11, 1, tzinfo=UTC) + timedelta(hours=number)
+    abstract = f"We tell that {text}, in {number} cases, with more."
+    return Paper(f"2611.{number:05d}", 1, f"Of {text}", abstract, ("Ada",), ("cs.LG",), day, day, day.date())
+
+
+def match(store: Store, papers: list[Paper], *, threshold: float = 0.0, **more: float) -> tuple[int, int]:
+    """Store papers and match them; return the run and what is left for want of budget."""
+    with store.transaction():
+        save_phenomena(store, [GROKKING, RIVERS])
+        run_id = start_run(
+            store, kind="backfill", source="snapshot", categories=[], started_at="x", program_version="0"
+        )
+        save_papers(store, papers, run_id=run_id, now="x")
+    embedder = HashEmbedder()
+    embed_missing(store, embedder, run_id=run_id, stop=Stop(), progress=no_progress)
+    left = match_missing(
+        store,
+        embedder,
+        run_id=run_id,
+        threshold=threshold,
+        now="x",
+        stop=Stop(),
+        progress=no_progress,
+        **more,  # type: ignore[arg-type]  # what match_missing takes
+    )
+    return run_id, left
+
+
+def waiting(store: Store, code: str = "W2.2") -> list[Row]:
+    return list_candidates(store, today=date(2026, 11, 24), phenomenon=code)
+
+
+def review_of(store: Store) -> Review:
+    return Review(store, reviewer="ada", clock=lambda: NOW)
+
+
+def decide(store: Store, count: int) -> None:
+    """Accept what is liked and reject what is not, so many of each."""
+    review, rows = review_of(store), waiting(store)
+    for row in [row for row in rows if LIKED in row["title"]][:count]:
+        review.decide(row["id"], Decision(Verdict.ACCEPT, Stance.SUPPORTS))
+    for row in [row for row in rows if DISLIKED in row["title"]][:count]:
+        review.decide(row["id"], Decision(Verdict.REJECT))
+
+
+def gap(rows: list[Row]) -> float:
+    """Return how much higher, on average, what is liked scores than what is not."""
+    liked, disliked = ([row["score"] for row in rows if words in row["title"]] for words in (LIKED, DISLIKED))
+    return sum(liked) / len(liked) - sum(disliked) / len(disliked)
+
+
+PAPERS = [make_paper(number) for number in range(1, 91)]
+
+
+def test_a_decision_re_orders_what_waits_and_leaves_the_matches(store: Store) -> None:
+    match(store, PAPERS)
+    before, matches = waiting(store), store.rows("SELECT * FROM matches ORDER BY match_id")
+    ranker = QueueRanker.make(store)
+    assert ranker is not None
+    decide(store, 8)
+    scores = ranker.rerank("W2.2")
+    after = waiting(store)
+    assert gap(after) > gap(before) + 0.1
+    assert scores == {row["id"]: row["score"] for row in after}
+    assert [row["score"] for row in after] == sorted((row["score"] for row in after), reverse=True)
+    assert store.rows("SELECT * FROM matches ORDER BY match_id") == matches
+    fresh = QueueRanker.make(store)
+    assert fresh is not None and fresh.rerank("W2.2") == scores  # same data, same scores
+
+
+def test_other_phenomena_are_left_alone_and_an_undo_takes_all_back(store: Store) -> None:
+    match(store, PAPERS)
+    ranker = QueueRanker.make(store)
+    assert ranker is not None
+    ranker.rerank("W2.2")
+    before, others = waiting(store), waiting(store, "W9.9")
+    decide(store, 1)
+    ranker.rerank("W2.2")
+    assert waiting(store, "W9.9") == others
+    review_of(store).undo()
+    review_of(store).undo()
+    ranker.rerank("W2.2")
+    assert waiting(store) == before
+
+
+def test_a_decision_carries_the_score_it_was_made_on(store: Store) -> None:
+    match(store, PAPERS)
+    ranker = QueueRanker.make(store)
+    assert ranker is not None
+    decide(store, 4)
+    ranker.rerank("W2.2")
+    best = waiting(store)[0]
+    shown = review_of(store).show(best["id"])
+    assert shown["score"] != shown["matched_score"]
+    assert any("by what was decided since" in reason for reason in shown["reasons"])
+    review_of(store).decide(best["id"], Decision(Verdict.MAYBE))
+    (made,) = review_of(store).show(best["id"])["history"]
+    assert made["score"] == best["score"]
+    assert made["ranker_version"].startswith("learned-") and "+" in made["ranker_version"]
+
+
+def test_a_new_revision_forgets_the_standing_score(store: Store) -> None:
+    match(store, PAPERS)
+    ranker = QueueRanker.make(store)
+    assert ranker is not None
+    decide(store, 4)
+    ranker.rerank("W2.2")
+    row = waiting(store)[0]
+    paper = next(one for one in PAPERS if one.arxiv_id == row["arxiv_id"])
+    later = Paper(
+        paper.arxiv_id, 2, "Of poems", "We tell of martian poems only, in verse.", ("Ada",), ("cs.LG",),
+        paper.published_at, NOW, date(2026, 11, 24),
+    )  # fmt: skip
+    match(store, [later])
+    shown = review_of(store).show(row["id"])
+    assert shown["version"] == 2 and shown["score"] < row["score"]
+
+
+def test_each_night_scores_what_waits_anew(store: Store) -> None:
+    match(store, PAPERS)
+    before = waiting(store)
+    decide(store, 8)
+    match(store, [make_paper(91)])
+    assert gap(waiting(store)) > gap(before) + 0.1
+
+
+def test_an_audit_keeps_the_score_of_its_draw(store: Store) -> None:
+    match(store, PAPERS)
+    row = waiting(store)[-1]
+    with store.transaction():
+        store.insert(
+            "audits",
+            {"candidate_id": row["id"], "run_id": 1, "draw": 1, "stratum": "near", "probability": 0.5, "place": 0.9}
+            | {"match_id": store.value("SELECT match_id FROM candidates WHERE candidate_id = ?", (row["id"],))},
+        )
+    ranker = QueueRanker.make(store)
+    assert ranker is not None
+    assert row["id"] not in ranker.rerank("W2.2")
+
+
+def test_what_was_decided_is_scored_by_what_did_not_learn_from_it(store: Store) -> None:
+    """A decision that contradicts all others of its kind must not raise its own held-out score."""
+    match(store, PAPERS)
+    decide(store, 10)
+    odd = next(row for row in waiting(store) if DISLIKED in row["title"])
+    review_of(store).decide(odd["id"], Decision(Verdict.ACCEPT, Stance.MENTIONS))
+    ranker = QueueRanker.make(store)
+    assert ranker is not None
+    held_out = ranker.score_held_out("W2.2")
+    assert len(held_out) == 21
+    liked = [held_out[paper.arxiv_id] for paper in PAPERS if LIKED in paper.title and paper.arxiv_id in held_out]
+    assert held_out[odd["arxiv_id"]] < min(liked)
+
+
+def test_a_budget_queues_the_best_and_loses_none(store: Store) -> None:
+    run_id, left = match(store, PAPERS, threshold=0.001, budget=5)
+    first = store.rows("SELECT m.score FROM candidates JOIN matches m USING (match_id)")
+    passed = store.value("SELECT count(*) FROM matches")
+    assert (len(first), left) == (5, passed - 5) and find_run(store, run_id)["queued"] == 5
+    best = store.rows("SELECT score FROM matches ORDER BY score DESC LIMIT 5")
+    assert sorted(row["score"] for row in first) == sorted(row["score"] for row in best)
+    for _ in range(passed):
+        if not match(store, [], threshold=0.001, budget=5)[1]:
+            break
+    assert store.value("SELECT count(*) FROM candidates") == passed
+
+
+def test_a_wanted_precision_becomes_a_threshold_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crawler.ranking.ranker.FEWEST_PAPERS", 50)
+    match(store, PAPERS, precision=0.5)
+    match(store, [make_paper(number) for number in range(91, 121)], precision=0.5)
+    (way,) = store.rows("SELECT threshold, precision FROM rankings")
+    assert way["precision"] == 0.5 and way["threshold"] <= 0.5
+    assert store.value("SELECT min(score) FROM matches") >= way["threshold"]
+    match(store, [], precision=0.9)
+    assert store.value("SELECT count(*) FROM rankings") == 2
+
+
+def test_the_command_scores_anew(bmp: Bmp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BMP_DB", str(tmp_path / "bmp.db"))
+    assert bmp("init").code == 0
+    nothing = bmp("queue", "rerank")
+    assert nothing.code == 2 and "nothing has been matched yet" in nothing.err
+    with open_store(tmp_path / "bmp.db") as store:
+        match(store, PAPERS)
+        decide(store, 6)
+        before = waiting(store)
+    told = bmp("queue", "rerank", "--phenomenon", "W2.2", "--json").json
+    assert told == {"scored": len(before), "phenomena": {"W2.2": len(before)}}
+    with open_store(tmp_path / "bmp.db") as store:
+        assert gap(waiting(store)) > gap(before) + 0.1
+    assert bmp("queue", "rerank", "--phenomenon", "X9").code == 2
