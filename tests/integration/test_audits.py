@@ -273,7 +273,7 @@ def server() -> Iterator[ArxivServer]:
         yield running
 
 
-@pytest.mark.parametrize(("setting", "drawn"), [(None, 0), ("2", 2)])
+@pytest.mark.parametrize(("setting", "drawn"), [(None, 2), ("0", 0), ("1", 1)])
 def test_the_nights_of_the_command_line_draw_as_the_setting_says(
     bmp: Bmp, server: ArxivServer, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, setting: str | None, drawn: int
 ) -> None:
