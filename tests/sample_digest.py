@@ -89,7 +89,7 @@ def _match(store: Store, run_id: int, papers: Sequence[Paper], phenomena: Sequen
         save_matches(
             store, ranking_id, [revision], [Match(revision, code, 0.9 - number / 100, sentence)], run_id=run_id
         )
-        queued += queue_matches(store, ranking_id, run_id=run_id, now=now)
+        queued += queue_matches(store, ranking_id, run_id=run_id, now=now)[0]
     return queued
 
 
