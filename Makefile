@@ -9,7 +9,7 @@ demo: .venv/ready
 	@$(BIN)/bmp demo
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: .venv/ready
 	$(BIN)/ruff format --check .

@@ -836,7 +836,7 @@ def by_text_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     What papers and decisions at hand do to them is tested by itself (test_learning.py), and after kills
     (test_kill_anywhere.py).
     """
-    monkeypatch.setattr(learning, "AT_HAND", 0)
+    monkeypatch.setattr(learning, "list_at_hand", lambda store, model_id, limit: [])
     monkeypatch.setattr(learning, "list_verdicts", lambda store, codes: [])
 
 
