@@ -24,10 +24,10 @@ import numpy as np
 import numpy.typing as npt
 
 from crawler.embed import Embedder
-from crawler.learning import encode_claims
+from crawler.learning import explain_pairs, load_documents, make_learner
 from crawler.ranking.claims import Claim
 from crawler.ranking.hashing import hash_to_64_bits, mix
-from crawler.ranking.sentences import best_sentences
+from crawler.ranking.ranker import Ranker
 from db.audits import (
     Audit,
     PoolPair,
@@ -114,14 +114,23 @@ def share_out(papers: int, size: int, draw: int) -> dict[Stratum, int]:
     return {Stratum.NEAR: near, Stratum.REST: size - near}
 
 
-def draw_audits(store: Store, embedder: Embedder, claims: Sequence[Claim], *, size: int) -> list[Audit] | None:
-    """Return what is drawn of all that waits, with its sentences; None while too few papers wait for a draw.
+def draw_audits(
+    store: Store,
+    embedder: Embedder,
+    claims: Sequence[Claim],
+    *,
+    size: int,
+    model_id: int,
+    ranker: Ranker | None = None,
+) -> list[Audit] | None:
+    """Return what is drawn of all that waits, with sentences and reasons; None while too few papers wait for a draw.
 
     What became a candidate meanwhile, or is no current revision any more, is left out after the draw, which leaves
     the probabilities of the others as they are.
 
     Args:
         size: how many are drawn at most.
+        ranker: the night's; where the night had nothing to match, one is made.
     """
     waiting = count_waiting(store)
     shares = share_out(waiting[Stratum.NEAR], size, next_draw(store))
@@ -133,10 +142,14 @@ def draw_audits(store: Store, embedder: Embedder, claims: Sequence[Claim], *, si
         for row in list_pool(store, stratum, limit=share)
         if row["usable"]
     ]
-    claim_vectors = encode_claims(store, embedder, claims)
-    by_code = {claim.code: (claim, vectors) for claim, vectors in zip(claims, claim_vectors, strict=True)}
-    sentences = best_sentences([(row["abstract"], *by_code[row["phenomenon"]]) for *_, row in drawn], embedder.encode)
+    if not drawn:
+        return []
+    rows = [row for *_, row in drawn]
+    ranker = ranker or make_learner(store, embedder, claims).ranker
+    places = {claim.code: place for place, claim in enumerate(ranker.claims)}
+    pairs = [(number, places[row["phenomenon"]]) for number, row in enumerate(rows)]
+    found = explain_pairs(embedder, ranker, rows, *load_documents(store, rows, model_id), pairs)
     return [
-        Audit(Match(row["revision_id"], row["phenomenon"], row["score"], sentence), stratum, probability, row["chance"])
-        for (stratum, probability, row), sentence in zip(drawn, sentences, strict=True)
+        Audit(Match(row["revision_id"], row["phenomenon"], row["score"], *one), stratum, probability, row["chance"])
+        for (stratum, probability, row), one in zip(drawn, found, strict=True)
     ]

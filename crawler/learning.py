@@ -1,4 +1,7 @@
-"""Makes the ranker from what is stored: the catalogue's claims, the papers at hand, and the decisions made so far."""
+"""Makes the ranker from what is stored: the catalogue's claims, the papers at hand, and the decisions made so far.
+
+It also tells what of a paper bears on a claim, and why its score is so high.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,10 @@ from crawler.ranking.background import Background
 from crawler.ranking.corpus import Words
 from crawler.ranking.features import COUNTING, Counted, count_terms
 from crawler.ranking.ranker import Claim, Decided, Document, Ranker, Seen
+from crawler.ranking.sentences import best_sentences
 from db.decisions import list_verdicts
 from db.papers import list_at_hand
+from db.records import Reasons, Sentence
 from db.store import Row, Store
 from db.text import hash_text
 from db.vectors import Vectors, load_vectors, save_model
@@ -63,7 +68,7 @@ def make_learner(store: Store, embedder: Embedder, claims: Sequence[Claim], *, u
     counted = _count_at_hand(store, rows)
     words = [counted[row["text_hash"]] for row in rows]
     days = [row["published_at"][:10] for row in rows]
-    seen = Seen(words, _load_at_hand(store, model_id, rows, embedder), days)
+    seen = Seen(words, _load_at_hand(store, model_id, rows, embedder), days, list(places))
     background = Background.load(embedder.identity)
     papers = hash_text("\n".join(row["text_hash"] for row in rows))
     ranker = Ranker(claims, claim_vectors, background, seen, decided, fit=name_fit(papers, verdicts))
@@ -113,3 +118,42 @@ def _count_at_hand(store: Store, rows: Sequence[Row]) -> dict[str, Counted]:
             save_words(store, COUNTING, {key: one.to_bytes() for key, one in new.items()}, keep=hashes)
         counted |= new
     return counted
+
+
+def load_documents(store: Store, rows: Sequence[Row], model_id: int) -> tuple[list[Document], Vectors]:
+    """Return revisions that have a vector as documents, with their unit vectors, shape (rows, d).
+
+    Args:
+        rows: the revisions, with `title`, `abstract` and `text_hash`; at least one.
+    """
+    by_hash = load_vectors(store, model_id, [row["text_hash"] for row in rows])
+    vectors = np.stack([by_hash[row["text_hash"]] for row in rows])
+    return [Document(row["title"], row["abstract"]) for row in rows], vectors
+
+
+def explain_pairs(
+    embedder: Embedder,
+    ranker: Ranker,
+    rows: Sequence[Row],
+    documents: Sequence[Document],
+    vectors: Vectors,
+    pairs: Sequence[tuple[int, int]],
+) -> list[tuple[Sentence | None, Reasons]]:
+    """Return for each pair the sentence that bears on the claim, and what raised the score.
+
+    Args:
+        rows: the revisions, with `arxiv_id`; `documents` and `vectors` are theirs.
+        pairs: places of a revision in `rows` and of a claim in the ranker.
+    """
+    sentences = best_sentences(
+        [(documents[row].abstract, ranker.claims[claim], ranker.claim_vectors[claim]) for row, claim in pairs],
+        embedder.encode,
+    )
+    places = [row for row, _ in pairs]
+    reasons = ranker.explain(
+        [documents[row] for row in places],
+        [rows[row]["arxiv_id"] for row in places],
+        vectors[places],
+        [claim for _, claim in pairs],
+    )
+    return list(zip(sentences, reasons, strict=True))

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-import numpy.typing as npt
 
 from crawler.audit import draw_audits, gather_for_audit
 from crawler.control import Progress, Stop
 from crawler.embed import Embedder, StoppableEmbedder
-from crawler.learning import Learner, make_learner
+from crawler.learning import Learner, explain_pairs, load_documents, make_learner
 from crawler.ranking.ranker import Claim, Ranker
-from crawler.ranking.sentences import best_sentences
 from crawler.rerank import rerank_all
 from db.audits import forget_other_pools, queue_audits
 from db.matches import Match, count_unmatched, find_threshold, list_unmatched, queue_matches, save_matches, save_ranking
 from db.phenomena import catalogue_version, list_phenomena
 from db.runs import add_to_run, set_run
-from db.store import Row, Store
-from db.vectors import load_vectors, save_model
+from db.store import Store
+from db.vectors import save_model
 
 CHUNK = 500  # revisions between two commits
 
@@ -78,8 +74,14 @@ def match_missing(
             set_run(store, run_id, ranker_version=f"{Ranker.version}+{learner.ranker.fit}")
     while learner and (rows := list_unmatched(store, ranking_id, model_id, after=last, limit=CHUNK)):
         stop.check()
-        scores = _score(store, rows, model_id, learner)
-        matches = _match(embedder, rows, scores, learner.ranker, threshold)
+        documents, vectors = load_documents(store, rows, model_id)
+        scores = learner.ranker.score(learner.words_of(rows), vectors)
+        pairs = [(int(row), int(claim)) for row, claim in zip(*np.nonzero(scores >= threshold), strict=True)]
+        found = explain_pairs(embedder, learner.ranker, rows, documents, vectors, pairs)
+        matches = [
+            Match(rows[row]["revision_id"], claims[claim].code, float(scores[row, claim]), *one)
+            for (row, claim), one in zip(pairs, found, strict=True)
+        ]
         with store.transaction():
             gather_for_audit(
                 store, ranking_id, rows, [one.code for one in claims], scores, threshold=threshold, size=audit_size
@@ -88,7 +90,10 @@ def match_missing(
             add_to_run(store, run_id, matched=len(rows))
         done, last = done + len(rows), rows[-1]["revision_id"]
         progress("match", done, total)
-    audits = draw_audits(store, embedder, claims, size=audit_size) if audit_size else None
+    audits = None
+    if audit_size:
+        ranker = learner.ranker if learner else None
+        audits = draw_audits(store, embedder, claims, size=audit_size, model_id=model_id, ranker=ranker)
     with store.transaction():
         queued, left = queue_matches(store, ranking_id, run_id=run_id, now=now, budget=budget)
         if audits is not None:
@@ -97,32 +102,3 @@ def match_missing(
     if learner:
         rerank_all(store, learner, stop)
     return left
-
-
-def _score(store: Store, rows: Sequence[Row], model_id: int, learner: Learner) -> npt.NDArray[np.float64]:
-    papers = learner.words_of(rows)
-    by_hash = load_vectors(store, model_id, [row["text_hash"] for row in rows])
-    return learner.ranker.score(papers, np.stack([by_hash[row["text_hash"]] for row in rows]))
-
-
-def _match(
-    embedder: Embedder,
-    rows: Sequence[Row],
-    scores: npt.NDArray[np.float64],
-    ranker: Ranker,
-    threshold: float,
-) -> list[Match]:
-    pairs = [(int(row), int(claim)) for row, claim in zip(*np.nonzero(scores >= threshold), strict=True)]
-    sentences = best_sentences(
-        [(rows[row]["abstract"], ranker.claims[claim], ranker.claim_vectors[claim]) for row, claim in pairs],
-        embedder.encode,
-    )
-    return [
-        Match(
-            revision_id=rows[row]["revision_id"],
-            phenomenon=ranker.claims[claim].code,
-            score=float(scores[row, claim]),
-            sentence=sentence,
-        )
-        for (row, claim), sentence in zip(pairs, sentences, strict=True)
-    ]

@@ -166,6 +166,12 @@ def _reasons(row: Row) -> list[str]:
     reasons = [f"scored {row['matched_score']:.2f} for {row['phenomenon']} by ranker {row['ranker_version']}"]
     if row["standing_version"] and row["score"] != row["matched_score"]:
         reasons.append(f"scores {row['score']:.2f} by what was decided since ({row['standing_version']})")
+    because = row["because"]
+    if because["words"]:
+        reasons.append(f"words: {', '.join(clean_line(word['term']) for word in because['words'])}")
+    if because["nearest"]:
+        near = ", ".join(f"{paper['arxiv_id']} ({paper['cosine']:.2f})" for paper in because["nearest"])
+        reasons.append(f"near what was accepted: {near}")
     return reasons
 
 

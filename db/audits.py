@@ -90,14 +90,15 @@ def count_waiting(store: Store) -> dict[Stratum, int]:
 
 
 def list_pool(store: Store, stratum: Stratum, *, limit: int) -> list[Row]:
-    """Return the pairs with the smallest chances, in their order, with their abstracts.
+    """Return the pairs with the smallest chances, in their order, with paper and text.
 
     `usable` tells whether the revision is still its paper's current one, not withdrawn, and the pair no candidate yet.
     """
     return store.rows(
-        "SELECT q.revision_id, q.phenomenon_code AS phenomenon, q.score, q.chance, r.abstract,"
+        "SELECT q.revision_id, q.phenomenon_code AS phenomenon, q.score, q.chance, r.arxiv_id, r.title,"
+        " r.abstract, r.text_hash,"
         " p.revision_id = q.revision_id AND NOT p.withdrawn AND c.candidate_id IS NULL AS usable"
-        " FROM audit_pool q JOIN revisions r ON r.revision_id = q.revision_id JOIN papers p USING (arxiv_id)"
+        " FROM audit_pool q JOIN revisions r ON r.revision_id = q.revision_id JOIN papers p ON p.arxiv_id = r.arxiv_id"
         " LEFT JOIN candidates c ON c.arxiv_id = p.arxiv_id AND c.phenomenon_code = q.phenomenon_code"
         " WHERE q.stratum = ? ORDER BY q.chance, q.revision_id, q.phenomenon_code LIMIT ?",
         (stratum.value, limit),

@@ -72,16 +72,23 @@ def list_candidates(
 
 
 def find_candidate(store: Store, candidate_id: int, *, today: date) -> Row | None:
-    """Return one candidate with its abstract, authors, categories, claim and the sentence's span; or None."""
+    """Return one candidate with its abstract, authors, categories, claim, the sentence's span and `because`; or None.
+
+    `text_hash` is the hash of the text that was matched (`db.text.text_hash` of its title and abstract). The span
+    counts in `abstract`; it is None where the paper's text is another one by now, and the sentence an older text's.
+    `because` is what was known when the match was made: `words` and `nearest`, empty where nothing was kept.
+    """
     row = store.row(
         "SELECT q.*, r.abstract, p.authors, p.categories, p.comments, p.journal_ref, p.doi, h.statement AS claim,"
         " CASE WHEN m.revision_id = p.revision_id THEN m.sentence_start END AS sentence_start,"
         " CASE WHEN m.revision_id = p.revision_id THEN m.sentence_end END AS sentence_end,"
-        " round(m.score, 6) AS matched_score, g.ranker_version, s.ranker_version AS standing_version FROM"
+        " round(m.score, 6) AS matched_score, g.ranker_version, s.ranker_version AS standing_version,"
+        " mr.text_hash, w.terms, w.nearest FROM"
         f" ({_CANDIDATES} WHERE c.candidate_id = :id) q JOIN candidates c ON c.candidate_id = q.id"
         " JOIN papers p ON p.arxiv_id = q.arxiv_id JOIN revisions r ON r.revision_id = p.revision_id"
         " JOIN phenomena h ON h.code = q.phenomenon LEFT JOIN matches m ON m.match_id = c.match_id"
-        " LEFT JOIN rankings g ON g.ranking_id = m.ranking_id"
+        " LEFT JOIN rankings g ON g.ranking_id = m.ranking_id LEFT JOIN revisions mr ON mr.revision_id = m.revision_id"
+        " LEFT JOIN match_reasons w ON w.match_id = m.match_id"
         " LEFT JOIN standing_scores s ON s.candidate_id = c.candidate_id AND s.match_id = c.match_id",
         {"id": candidate_id, "today": today.isoformat()},
     )
@@ -89,9 +96,22 @@ def find_candidate(store: Store, candidate_id: int, *, today: date) -> Row | Non
         return None
     row["authors"] = json.loads(row["authors"])
     row["categories"] = row["categories"].split()
+    row["because"] = {
+        "words": json.loads(row.pop("terms") or "[]"),
+        "nearest": _name_papers(store, json.loads(row.pop("nearest") or "[]")),
+    }
     row = _finish(row)
     del row["audit"], row["place"]  # whoever decides is not to know
     return row
+
+
+def _name_papers(store: Store, nearest: Sequence[Row]) -> list[Row]:
+    """Return accepted papers that stood near with their titles as they are now."""
+    title = "SELECT title FROM papers p JOIN revisions USING (revision_id) WHERE p.arxiv_id = ?"
+    return [
+        {"arxiv_id": one["arxiv_id"], "title": store.value(title, (one["arxiv_id"],)), "cosine": one["cosine"]}
+        for one in nearest
+    ]
 
 
 def _finish(row: Row) -> Row:

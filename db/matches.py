@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from db.candidates import add_candidate
-from db.records import ModelIdentity, Sentence
+from db.records import ModelIdentity, Reasons, Sentence
 from db.store import Row, Store
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A revision's score against one phenomenon, with the sentence that bears on the claim."""
+    """A revision's score against one phenomenon, its sentence that bears on the claim, and what raised the score."""
 
     revision_id: int
     phenomenon: str
     score: float
     sentence: Sentence | None
+    reasons: Reasons | None = None
 
 
 def find_threshold(
@@ -124,8 +126,8 @@ def save_matches(
 
 
 def save_match(store: Store, ranking_id: int, match: Match) -> None:
-    """Keep one match, if it is not kept already. Runs inside a transaction."""
-    store.connection.execute(
+    """Keep one match and its reasons, if it is not kept already. Runs inside a transaction."""
+    added = store.connection.execute(
         "INSERT INTO matches (revision_id, phenomenon_code, ranking_id, score, sentence_start, sentence_end)"
         " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (
@@ -136,6 +138,22 @@ def save_match(store: Store, ranking_id: int, match: Match) -> None:
             match.sentence.start if match.sentence else None,
             match.sentence.end if match.sentence else None,
         ),
+    )
+    if added.rowcount == 1 and match.reasons is not None:
+        _save_reasons(store, added.lastrowid, match.reasons)
+
+
+def _save_reasons(store: Store, match_id: int | None, reasons: Reasons) -> None:
+    """Keep what raised a match's score, with the hash of the text that it and the sentence's span are of."""
+    store.connection.execute(
+        "INSERT INTO match_reasons (match_id, text_hash, terms, nearest)"
+        " SELECT match_id, text_hash, :terms, :nearest FROM matches JOIN revisions USING (revision_id)"
+        " WHERE match_id = :match_id",
+        {
+            "match_id": match_id,
+            "terms": json.dumps([asdict(word) for word in reasons.words], ensure_ascii=False),
+            "nearest": json.dumps([asdict(paper) for paper in reasons.nearest]),
+        },
     )
 
 

@@ -37,6 +37,12 @@ def m0004_audits(db: Database) -> None:
 
 
 @migrations()
+def m0005_reasons(db: Database) -> None:
+    """What raised a match's score, as it was known when the match was made."""
+    _execute_all(db, _REASONS)
+
+
+@migrations()
 def m0006_learning_beside_the_review(db: Database) -> None:
     """Words of papers at hand; scores of what waits after later decisions; the precision a threshold stands for."""
     _execute_all(db, _LEARNING_BESIDE_THE_REVIEW)
@@ -310,6 +316,15 @@ CREATE TABLE audits (
     stratum TEXT NOT NULL CHECK (stratum IN ('near', 'rest')),
     probability REAL NOT NULL CHECK (probability > 0 AND probability <= 1),
     place REAL NOT NULL
+) STRICT;;
+"""
+
+_REASONS = """
+CREATE TABLE match_reasons (
+    match_id INTEGER PRIMARY KEY REFERENCES matches (match_id),
+    text_hash TEXT NOT NULL CHECK (length(text_hash) = 64),
+    terms TEXT NOT NULL CHECK (json_valid(terms)),
+    nearest TEXT NOT NULL CHECK (json_valid(nearest))
 ) STRICT;;
 """
 

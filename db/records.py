@@ -148,3 +148,27 @@ class Sentence:
     text: str
     start: int
     end: int
+
+
+@dataclass(frozen=True, slots=True)
+class RaisingWord:
+    """A word or two that raised a score, as it stands in the paper's text; its part in what all such words add."""
+
+    term: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A paper that was accepted, and the cosine with it."""
+
+    arxiv_id: str
+    cosine: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """What raised a paper's score, as it was known then; the strongest words and the nearest papers come first."""
+
+    words: tuple[RaisingWord, ...] = ()
+    nearest: tuple[Neighbour, ...] = ()

@@ -14,6 +14,8 @@ from crawler.ranking.corpus import Corpus, Encoded, Words
 from crawler.ranking.cut import FEWEST_PAPERS, cut_for_precision
 from crawler.ranking.heads import Head, learn_head
 from crawler.ranking.priors import Prior, Rows, Vectors, claim_shares, fed_prior, text_prior
+from crawler.ranking.reasons import Neighbours, explain
+from db.records import Reasons
 
 __all__ = ["DEFAULT_THRESHOLD", "Claim", "Decided", "Document", "Ranker", "Seen", "document_text"]
 
@@ -27,12 +29,13 @@ DECIMALS = 6
 class Seen:
     """The papers that are at hand while a ranker is made: n of them, with unit vectors, shape (n, d).
 
-    `published` are days of publication, as text.
+    `published` are days of publication, as text; `arxiv_ids` are told as reasons, and may be left out.
     """
 
     documents: Sequence[Words]
     vectors: Vectors
     published: Sequence[str]
+    arxiv_ids: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ class Ranker:
         self._decided = list(decided) or [Decided()] * len(claims)
         self._priors: dict[int, tuple[Prior, Prior]] = {}
         self._models: dict[int, _Model] = {}
+        self._seen, self._near = seen, dict[int, Neighbours | None]()
 
     def learn(self, place: int, decided: Decided) -> None:
         """Learn one claim from these decisions instead of those that it was learned from.
@@ -107,6 +111,7 @@ class Ranker:
         if decided != self._decided[place]:
             self._decided[place] = decided
             self._models.pop(place, None)
+            self._near.pop(place, None)
 
     def _model(self, place: int) -> _Model:
         """Return what is known of a claim; it is worked out when it is first asked for."""
@@ -178,6 +183,37 @@ class Ranker:
     def _calibrated(self, place: int, papers: Encoded) -> npt.NDArray[np.float64]:
         slope, intercept = CALIBRATION
         return slope * self._model(place).logit(papers) + intercept
+
+    def explain(
+        self, documents: Sequence[Document], arxiv_ids: Sequence[str], vectors: Vectors, claims: Sequence[int]
+    ) -> list[Reasons]:
+        """Return for each document, with its arXiv id and unit vector, why its score for a claim is so high.
+
+        It depends on what `score` depends on, and on nothing else that is explained.
+
+        Args:
+            claims: for each document the place of the claim.
+        """
+        if not len(documents):
+            return []
+        papers = self._corpus.encode(documents, vectors)
+        rows = [
+            Encoded(papers.vectors[row : row + 1], papers.looked_for[row], papers.learned[row])
+            for row in range(len(documents))
+        ]
+        return [
+            explain(document, arxiv_id, paper, self._corpus, self._model(claim).logit, self._near_of(claim))
+            for document, arxiv_id, paper, claim in zip(documents, arxiv_ids, rows, claims, strict=True)
+        ]
+
+    def _near_of(self, place: int) -> Neighbours | None:
+        """Return what tells which accepted papers of a claim are near; None where nothing was accepted."""
+        if place not in self._near:
+            seen, decided = self._seen, self._decided[place]
+            accepted, rejected = (np.array(rows, dtype=np.intp) for rows in (decided.accepted, decided.rejected))
+            known = bool(seen.arxiv_ids) and bool(decided.accepted)
+            self._near[place] = Neighbours(self._corpus, seen.arxiv_ids, accepted, rejected) if known else None
+        return self._near[place]
 
 
 def _to_scores(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -152,6 +152,19 @@ def test_the_claim_side_leaves_out_what_there_is_none_of() -> None:
         assert part in text
 
 
+def test_reasons_stand_in_a_block_and_hostile_words_do_it_no_harm() -> None:
+    reasons = [
+        "scored 0.97",
+        "words: \x1b[31mred\x1b[2J, [@click=app.quit]press[/], a\u202eb\nc",
+        "near: 2001.08361 (0.71)",
+    ]
+    shown = present.claim_side(row(reasons=reasons))
+    block = shown.plain.split("\n\n")[-1].splitlines()
+    words = "words: [31mred[2J, [@click=app.quit]press[/], ab c"
+    assert block == ["Why it is here", "scored 0.97", words, "near: 2001.08361 (0.71)"]
+    assert not any("click" in str(span.style) for span in shown.spans)
+
+
 @pytest.mark.parametrize("width", [10, 40, 76, 200])
 def test_the_key_line_fits_and_always_ends_with_the_list_of_keys(width: int) -> None:
     keys = [("s", "supports"), ("c", "contradicts"), ("r", "reject"), ("?", "keys")]
