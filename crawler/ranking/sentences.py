@@ -1,4 +1,4 @@
-"""The sentence that says so: which sentence of an abstract bears most on a claim, by words and vectors together."""
+"""The sentence that says so: which sentence of an abstract bears most on a claim, by words, vectors and its verb."""
 
 from __future__ import annotations
 
@@ -15,13 +15,25 @@ from crawler.ranking.splitting import split_sentences
 from crawler.ranking.words import split_terms
 from db.records import Sentence
 
-__all__ = ["best_sentence", "best_sentences", "split_sentences"]
+__all__ = [
+    "best_sentence",
+    "best_sentences",
+    "is_long_enough",
+    "share_words",
+    "split_sentences",
+    "tells_result",
+    "weigh_claim",
+]
 
 Vectors = npt.NDArray[np.float32]
 Encode = Callable[[Sequence[str]], Vectors]
 
 MINIMUM_WORDS = 4  # a heading is shorter
+RESULT = 0.3  # what a sentence gains that tells a result, beside two cosines; measured in docs/ranking.md
 _WORD = re.compile(r"[^\W\d_]+")
+_TELLS = re.compile(
+    r"\b(?:find|found|shows?|observe|demonstrate|reveals?|prove|discover|confirm|results?|findings?)\b", re.IGNORECASE
+)
 
 
 def best_sentence(abstract: str, claim: Claim, claim_vectors: Vectors, encode: Encode) -> Sentence | None:
@@ -45,22 +57,36 @@ def best_sentences(candidates: Sequence[tuple[str, Claim, Vectors]], encode: Enc
 
 
 def _split_candidates(abstract: str) -> list[Sentence]:
-    return [one for one in split_sentences(abstract) if len(_WORD.findall(one.text)) >= MINIMUM_WORDS]
+    return [one for one in split_sentences(abstract) if is_long_enough(one)]
+
+
+def is_long_enough(sentence: Sentence) -> bool:
+    """Tell whether a sentence can be shown: a heading cannot."""
+    return len(_WORD.findall(sentence.text)) >= MINIMUM_WORDS
 
 
 def _choose(
     sentences: Sequence[Sentence], rows: dict[str, npt.NDArray[np.float32]], claim: Claim, vectors: Vectors
 ) -> Sentence | None:
     direction = claim_direction(vectors)
-    weights = _claim_weights(claim)
+    weights = weigh_claim(claim)
     scored = [
-        (float(rows[one.text].astype(np.float64) @ direction) + _share(one.text, weights), -one.start, one)
+        (float(rows[one.text].astype(np.float64) @ direction) + _score_text(one.text, weights), -one.start, one)
         for one in sentences
     ]
     return max(scored, key=lambda entry: entry[:2])[2] if scored else None
 
 
-def _claim_weights(claim: Claim) -> dict[str, float]:
+def _score_text(text: str, weights: dict[str, float]) -> float:
+    return share_words(text, weights) + RESULT * tells_result(text)
+
+
+def tells_result(text: str) -> bool:
+    """Tell whether a sentence says that something was found, shown or observed."""
+    return bool(_TELLS.search(text))
+
+
+def weigh_claim(claim: Claim) -> dict[str, float]:
     """Return the claim's terms, weighted by how many of its texts say them, at length one."""
     weights: dict[str, float] = {}
     for text in dict.fromkeys((claim.title, claim.statement, *claim.keywords)):
@@ -70,7 +96,7 @@ def _claim_weights(claim: Claim) -> dict[str, float]:
     return {term: weight / length for term, weight in weights.items()}
 
 
-def _share(text: str, weights: dict[str, float]) -> float:
+def share_words(text: str, weights: dict[str, float]) -> float:
     """Return the cosine of a sentence's terms with the claim's, 0 to 1."""
     terms = set(split_terms(text))
     return sum(weights.get(term, 0.0) for term in sorted(terms)) / math.sqrt(len(terms)) if terms else 0.0
