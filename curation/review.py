@@ -89,7 +89,7 @@ class Review:
             raise DecisionError(f"there is no candidate {candidate_id}", "`bmp queue list` shows the ids")
         if hide_score:
             row["score"] = row["matched_score"] = None
-        row["reasons"] = [SCORE_HIDDEN] if hide_score else _reasons(row)
+        row["reasons"] = [*([SCORE_HIDDEN] if hide_score else _tell_score(row)), *_tell_causes(row["because"])]
         row["criteria"] = asdict(find_phenomenon(self._store, row["phenomenon"]).criteria)
         row["difference"] = find_difference(self._store, candidate_id)
         row["history"] = [_event(event) for event in list_decisions(self._store, candidate_id)]
@@ -159,20 +159,25 @@ class Review:
         return self._clock().date()
 
 
-def _reasons(row: Row) -> list[str]:
-    """Say in words why the candidate was queued."""
+def _tell_score(row: Row) -> list[str]:
+    """Say what the candidate scored, when it was matched and by what was decided since."""
     if row["score"] is None:
         return ["brought in by hand"]
-    reasons = [f"scored {row['matched_score']:.2f} for {row['phenomenon']} by ranker {row['ranker_version']}"]
+    told = [f"scored {row['matched_score']:.2f} for {row['phenomenon']} by ranker {row['ranker_version']}"]
     if row["standing_version"] and row["score"] != row["matched_score"]:
-        reasons.append(f"scores {row['score']:.2f} by what was decided since ({row['standing_version']})")
-    because = row["because"]
+        told.append(f"scores {row['score']:.2f} by what was decided since ({row['standing_version']})")
+    return told
+
+
+def _tell_causes(because: Row) -> list[str]:
+    """Say which words and which accepted papers raised the score when the candidate was matched."""
+    told = []
     if because["words"]:
-        reasons.append(f"words: {', '.join(clean_line(word['term']) for word in because['words'])}")
+        told.append(f"words: {', '.join(clean_line(word['term']) for word in because['words'])}")
     if because["nearest"]:
         near = ", ".join(f"{paper['arxiv_id']} ({paper['cosine']:.2f})" for paper in because["nearest"])
-        reasons.append(f"near what was accepted: {near}")
-    return reasons
+        told.append(f"near what was accepted: {near}")
+    return told
 
 
 def _event(row: Row) -> Row:
