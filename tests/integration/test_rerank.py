@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -155,6 +156,17 @@ def test_each_night_scores_what_waits_anew(store: Store) -> None:
     decide(store, 8)
     match(store, [make_paper(91)])
     assert gap(waiting(store)) > gap(before) + 0.1
+
+
+def test_a_night_keeps_why_each_match_was_made(store: Store) -> None:
+    match(store, PAPERS, threshold=0.001)
+    kept = store.rows(
+        "SELECT w.terms, w.text_hash, r.text_hash AS of_revision, r.title FROM matches m JOIN revisions r"
+        " USING (revision_id) LEFT JOIN match_reasons w USING (match_id) WHERE m.phenomenon_code = 'W2.2'"
+    )
+    assert kept and all(row["text_hash"] == row["of_revision"] for row in kept)
+    words = [json.loads(row["terms"])[0]["term"] for row in kept if "rokking" in row["title"]]
+    assert words and all("grokking" in word.lower() for word in words)
 
 
 def test_an_audit_keeps_the_score_of_its_draw(store: Store) -> None:
