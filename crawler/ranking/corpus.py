@@ -15,6 +15,7 @@ from crawler.ranking.features import Counted, Matrix, Vocabulary, Weights, count
 
 Vectors = npt.NDArray[np.float32]
 Words: TypeAlias = Document | Counted  # a paper's words, or what was counted of them before
+NOT_AT_HAND = -1
 BLOCK = 8_192  # rows that are widened to float64 at once
 
 
@@ -25,10 +26,6 @@ class Encoded:
     vectors: Vectors
     looked_for: Matrix
     learned: Matrix
-
-    def take(self, rows: Sequence[int]) -> Encoded:
-        """Return some of the papers, by their places."""
-        return Encoded(self.vectors[rows], self.looked_for[rows], self.learned[rows])
 
     def cosines(self, direction: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the products with a direction, shape (n,), summed in float64: no paper's depends on its batch."""
@@ -57,9 +54,10 @@ class Corpus:
         background: Background,
         claim_terms: Iterable[str],
     ) -> None:
-        counted = _count(documents)
+        counted = count_words(documents)
         self.vocabulary = Vocabulary(background.lexicon, counted, claim_terms)
         self.papers = Encoded(vectors, *self.vocabulary.encode(counted))
+        self._places = {paper.fingerprint(): place for place, paper in enumerate(counted)}
         self.published = np.array(published, dtype=np.str_)
         self.mean: npt.NDArray[np.float64] = (
             vectors.mean(axis=0, dtype=np.float64) if len(vectors) else np.zeros(vectors.shape[1])
@@ -71,10 +69,15 @@ class Corpus:
             else np.zeros(len(self.vocabulary))
         )
 
-    def encode(self, documents: Sequence[Words], vectors: Vectors) -> Encoded:
+    def encode(self, counted: Sequence[Counted], vectors: Vectors) -> Encoded:
         """Return other papers in the same terms."""
-        return Encoded(vectors, *self.vocabulary.encode(_count(documents)))
+        return Encoded(vectors, *self.vocabulary.encode(counted))
+
+    def find_places(self, counted: Sequence[Counted]) -> npt.NDArray[np.intp]:
+        """Return the place of each paper among those of the corpus, `NOT_AT_HAND` for others, shape (n,)."""
+        return np.array([self._places.get(paper.fingerprint(), NOT_AT_HAND) for paper in counted], dtype=np.intp)
 
 
-def _count(papers: Sequence[Words]) -> list[Counted]:
+def count_words(papers: Sequence[Words]) -> list[Counted]:
+    """Return what is counted of papers; what was counted before stays as it is."""
     return [count_terms(paper) if isinstance(paper, Document) else paper for paper in papers]

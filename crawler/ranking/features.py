@@ -6,6 +6,7 @@ a small array that can be kept (`Counted.to_bytes`) and thousands of papers beco
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from crawler.ranking.words import split_words
 COUNTING = 1  # raise it with every change of what is counted: kept counts are made anew then
 
 TITLE_COUNT = 2  # a word of the title counts as often in the text
-TITLE_SHARE = 0.5  # what the paper's title counts on its own, beside the whole text
+TITLE_SHARE = 1.0  # what the paper's title counts on its own, beside the whole text
 TITLE_PADDING = 2  # words added to a title's length, so that very short titles do not win by brevity
 FEWEST_PAPERS = 3  # that have a term which the lexicon does not know
 
@@ -57,6 +58,10 @@ class Counted:
         """Return all of it as bytes, little-endian: three lengths, then the arrays."""
         lengths = _LENGTHS.pack(len(self.terms), self.text_words, self.title_words)
         return lengths + self.terms.astype("<u8").tobytes() + self.counts.tobytes() + self.titled.tobytes()
+
+    def fingerprint(self) -> bytes:
+        """Return a hash of all of it."""
+        return hashlib.blake2b(self.to_bytes(), digest_size=16).digest()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Counted:

@@ -9,16 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from crawler.ranking.claims import Claim
-from crawler.ranking.corpus import Corpus, Encoded
-from crawler.ranking.dense import claim_direction, unit
-from crawler.ranking.features import Vocabulary, Weights
+from crawler.ranking.corpus import Corpus
+from crawler.ranking.dense import claim_direction
+from crawler.ranking.features import Matrix, Vocabulary, Weights
+from crawler.ranking.latent import Latent, Places, Viewed
 from crawler.ranking.words import split_terms
 
-Rows = npt.NDArray[np.intp]
+Rows = Places
+Table = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.float32]
 
 DENSE_UNIT = 0.1  # a cosine so far above the field's mean counts one: about its spread over background papers
 LEXICAL_UNIT = 0.05  # the spread of the words' evidence over background papers
+LATENT_UNIT = 0.09  # the cosine of latent words that counts one where what feeds back has full trust
 STATEMENT_SHARE = 0.5  # a word of the statement, beside one of the title or of a keyword
 TYPICAL_WORDS = 130  # words of a background paper, stop words left out
 TYPICAL_COUNT = 1.35  # mean of 1 + log(count) over the background papers that have a term
@@ -28,37 +31,66 @@ FEED_VOTES = 5.0  # accepted papers that weigh as much as all of them together
 FEED_TERMS = 1_000  # terms that are taken from what feeds back
 FEED_TRUST = 10.0  # papers that fit, expected among those that feed back, for half of the trust in them
 LIKELY = 7.5  # the evidence from the text alone that is right every second time
-PLAIN = (1.17, 6.16, 1.0)  # slope and midpoint of the logit, and weight of the words, of a claim's text alone
-FULL = (0.8, 9.75, 1.3)  # the same with full trust in what feeds back
+PLAIN = (1.84, 6.16, 1.0, 0.0)  # slope and midpoint of the logit, weights of words and latent words: the text alone
+FULL = (0.63, 15.3, 1.3, 1.0)  # the same with full trust in what feeds back
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How the evidence of the views adds up, and how it becomes log-odds."""
+
+    slope: float
+    midpoint: float
+    words: float
+    latent: float
+
+    @classmethod
+    def of(cls, trust: float) -> Scale:
+        """Return the scale for so much trust in what feeds back, 0 to 1."""
+        return cls(*(plain + trust * (full - plain) for plain, full in zip(PLAIN, FULL, strict=True)))
+
+    def join(self, dense: Weights, lexical: Weights, latent: Weights) -> Weights:
+        """Return the evidence from what each view has beyond the field, in units of its spread over papers of it."""
+        by_words = self.words * np.sqrt(np.maximum(lexical, 0) / LEXICAL_UNIT)
+        joint: Weights = dense / DENSE_UNIT + by_words + self.latent * latent / LATENT_UNIT
+        return joint
 
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """A claim as a direction, shape (d,), and as weights of terms, shape (terms,), with the scale of its logit.
+    """A claim as a direction, shape (d,), as weights of terms, shape (terms,), and as a direction of latent words.
 
     Attributes:
         offset: what the mean paper of the field has in vectors.
         floor: what common words alone would give a paper.
+        latent_offset: what the mean paper at hand has in latent words.
+        fed: the places of the papers that feed back, in order.
+        alone: the evidence of these papers, each without its own share in the feedback.
     """
 
-    direction: npt.NDArray[np.float64]
+    direction: Weights
     words: Weights
+    latent: Weights
     offset: float
     floor: float
-    slope: float
-    midpoint: float
-    word_weight: float
+    latent_offset: float
+    scale: Scale
+    fed: Rows
+    alone: Weights
 
-    def evidence(self, papers: Encoded) -> npt.NDArray[np.float64]:
+    def evidence(self, papers: Viewed) -> Weights:
         """Return the evidence, shape (papers,), in units of its spread over papers of the field."""
-        dense = papers.cosines(self.direction) - self.offset
-        lexical = np.maximum(papers.looked_for @ self.words - self.floor, 0)
-        joint: npt.NDArray[np.float64] = dense / DENSE_UNIT + self.word_weight * np.sqrt(lexical / LEXICAL_UNIT)
+        lexical = papers.looked_for @ self.words - self.floor
+        latent = papers.latent_cosines(self.latent) - self.latent_offset
+        joint = self.scale.join(papers.cosines(self.direction) - self.offset, lexical, latent)
+        if len(self.fed):
+            among = np.minimum(np.searchsorted(self.fed, papers.places), len(self.fed) - 1)
+            joint = np.where(self.fed[among] == papers.places, self.alone[among], joint)
         return joint
 
-    def logit(self, papers: Encoded) -> npt.NDArray[np.float64]:
+    def logit(self, papers: Viewed) -> Weights:
         """Return the log-odds that a paper is evidence, shape (papers,), before calibration."""
-        return self.slope * (self.evidence(papers) - self.midpoint)
+        return self.scale.slope * (self.evidence(papers) - self.scale.midpoint)
 
 
 def claim_shares(claim: Claim) -> dict[str, float]:
@@ -71,60 +103,96 @@ def claim_shares(claim: Claim) -> dict[str, float]:
     return shares
 
 
-def text_prior(claim: Claim, vectors: Vectors, vocabulary: Vocabulary, centre: npt.NDArray[np.float64]) -> Prior:
+def text_prior(claim: Claim, vectors: Vectors, corpus: Corpus, latent: Latent) -> Prior:
     """Return what the claim's text alone says; `vectors` are those of its texts, shape (texts, d)."""
-    words = _unit_words(vocabulary.weigh(claim_shares(claim)) * vocabulary.idf**2, vocabulary)
-    return _prior(claim_direction(vectors), words, vocabulary, centre, trust=0.0)
+    vocabulary, none = corpus.vocabulary, np.zeros(0)
+    words = _unit_words(vocabulary.weigh(claim_shares(claim)) * vocabulary.idf**2, vocabulary.idf)
+    direction, by_latent = claim_direction(vectors), latent.direction(words)
+    offsets = (float(corpus.centre @ direction), float(_floor(words, vocabulary)), float(latent.mean @ by_latent))
+    return Prior(direction, words, by_latent, *offsets, Scale.of(0.0), none.astype(np.intp), none)
 
 
-def fed_prior(text: Prior, corpus: Corpus, accepted: Rows, rejected: Rows) -> Prior:
+def fed_prior(text: Prior, corpus: Corpus, latent: Latent, accepted: Rows, rejected: Rows) -> Prior:
     """Return the claim after one round of feedback from the papers that fit its text best, and from accepted ones.
 
     Pseudo-relevance feedback (Rocchio 1971; Lavrenko and Croft 2001 for weights by fit): papers without a decision
     count by their evidence and, all together, as `FEED_VOTES` accepted ones. Where few of them are likely to fit, as in
-    a small database, little is taken from them.
+    a small database, little is taken from them. A paper that feeds back is judged by the others: its own share would
+    raise it above papers that are as near.
     """
-    first = text.evidence(corpus.papers)
+    first = text.evidence(latent.papers)
     first[np.concatenate([accepted, rejected])] = -np.inf
     best = np.argsort(-first, kind="stable")[:FED]
     best = best[np.isfinite(first[best])]
     votes = np.exp((first[best] - first[best].max(initial=-np.inf)) / TEMPERATURE)
     votes *= FEED_VOTES / max(votes.sum(), 1e-9)
     rows = np.concatenate([best, accepted])
-    votes = np.concatenate([votes, np.ones(len(accepted))])
     if not len(rows):
         return text
-    votes /= votes.sum()
+    votes = np.concatenate([votes, np.ones(len(accepted))])
+    order = np.argsort(rows)
     expected = len(accepted) + float((1 / (1 + np.exp(LIKELY - first[best]))).sum())
-    trust = expected / (expected + FEED_TRUST)
-    direction = unit(text.direction + trust * unit(votes @ corpus.papers.vectors[rows] - corpus.mean))
-    words = _unit_words(text.words + trust * _fed_words(corpus, rows, votes), corpus.vocabulary)
-    return _prior(direction, words, corpus.vocabulary, corpus.centre, trust=trust)
+    return _feed(text, corpus, latent, rows[order], votes[order] / votes.sum(), expected / (expected + FEED_TRUST))
 
 
-def _fed_words(corpus: Corpus, rows: Rows, votes: Weights) -> Weights:
-    """Return the terms that the papers have beyond the corpus, the best `FEED_TERMS`, at length one."""
-    vocabulary = corpus.vocabulary
-    beyond = np.maximum(corpus.papers.looked_for[rows].T @ votes - corpus.mean_terms, 0) * vocabulary.idf**2
-    if len(beyond) > FEED_TERMS:
-        beyond = np.where(beyond >= np.partition(beyond, -FEED_TERMS)[-FEED_TERMS], beyond, 0)
-    return _unit_words(beyond, vocabulary)
+def _feed(text: Prior, corpus: Corpus, latent: Latent, rows: Rows, votes: Weights, trust: float) -> Prior:
+    """Return the claim fed by these papers; in every array row 0 is the claim, row i what paper i of them is judged by.
+
+    Args:
+        rows: the papers' places, in order.
+        votes: their shares in the feedback, which sum to one.
+    """
+    vocabulary, papers, scale = corpus.vocabulary, latent.papers, Scale.of(trust)
+    vectors, by_latent = papers.vectors[rows].astype(np.float64), papers.latent[rows].astype(np.float64)
+    directions = _unit_rows(text.direction + trust * _unit_rows(_means(vectors, votes, corpus.mean)))
+    latents = _unit_rows(text.latent + trust * _unit_rows(_means(by_latent, votes, latent.mean)))
+    terms, weights = _fed_words(text.words, corpus, papers.looked_for[rows], votes, trust)
+    floors = _floor(weights, vocabulary, terms)
+    words = np.zeros(len(vocabulary))
+    words[terms] = weights[0]
+    alone = scale.join(
+        (vectors * directions[1:]).sum(axis=1) - directions[1:] @ corpus.centre,
+        (papers.looked_for[rows][:, terms].toarray() * weights[1:]).sum(axis=1) - floors[1:],
+        (by_latent * latents[1:]).sum(axis=1) - latents[1:] @ latent.mean,
+    )
+    offsets = (float(corpus.centre @ directions[0]), float(floors[0]), float(latent.mean @ latents[0]))
+    return Prior(directions[0], words, latents[0], *offsets, scale, rows, alone)
 
 
-def _prior(
-    direction: npt.NDArray[np.float64],
-    words: Weights,
-    vocabulary: Vocabulary,
-    centre: npt.NDArray[np.float64],
-    *,
-    trust: float,
-) -> Prior:
-    slope, midpoint, word_weight = (plain + trust * (full - plain) for plain, full in zip(PLAIN, FULL, strict=True))
-    floor = TYPICAL_COUNT / math.sqrt(TYPICAL_WORDS) * float(vocabulary.share @ words)
-    return Prior(direction, words, float(centre @ direction), floor, slope, midpoint, word_weight)
+def _means(papers: Table, votes: Weights, usual: Weights) -> Table:
+    """Return what papers, shape (n, d), have beyond the usual: all by their votes, then all but each; (n + 1, d)."""
+    mean, share = votes @ papers, 1 - votes[:, None]
+    others = np.where(share > 1e-9, (mean - votes[:, None] * papers) / np.maximum(share, 1e-9), usual)
+    return np.concatenate([mean[None], others]) - usual
 
 
-def _unit_words(weights: Weights, vocabulary: Vocabulary) -> Weights:
+def _fed_words(words: Weights, corpus: Corpus, papers: Matrix, votes: Weights, trust: float) -> tuple[Rows, Table]:
+    """Return the terms that a claim has when it is fed, shape (t,), and their weights, shape (n + 1, t).
+
+    The terms are its own and the `FEED_TERMS` that the papers have most of beyond the corpus.
+    """
+    idf = corpus.vocabulary.idf
+    beyond = np.maximum(papers.T @ votes - corpus.mean_terms, 0) * idf**2
+    least = np.partition(beyond, -FEED_TERMS)[-FEED_TERMS] if len(beyond) > FEED_TERMS else 0.0
+    fed = beyond >= max(least, 1e-12)
+    terms = np.flatnonzero(fed | (words > 0))
+    more = np.maximum(_means(papers[:, terms].toarray(), votes, corpus.mean_terms[terms]), 0) * idf[terms] ** 2
+    more[:, ~fed[terms]] = 0
+    return terms, _unit_words(words[terms] + trust * _unit_words(more, idf[terms]), idf[terms])
+
+
+def _floor(words: Table, vocabulary: Vocabulary, terms: Rows | slice = slice(None)) -> Weights:
+    """Return what common words alone give a typical paper of the field."""
+    floor: Weights = TYPICAL_COUNT / math.sqrt(TYPICAL_WORDS) * (words @ vocabulary.share[terms])
+    return floor
+
+
+def _unit_rows(rows: Table) -> Table:
+    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
+    return rows / np.where(lengths > 0, lengths, 1)
+
+
+def _unit_words(weights: Table, idf: Weights) -> Table:
     """Scale weights, which hold idf on the claim's and on the paper's side, so that the claim's side has length one."""
-    length = float(np.linalg.norm(weights / vocabulary.idf)) if len(weights) else 0.0
-    return weights / length if length else weights
+    lengths = np.linalg.norm(weights / idf, axis=-1, keepdims=True)
+    return weights / np.where(lengths > 0, lengths, 1)

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from crawler.ranking.background import Background
 from crawler.ranking.claims import Claim, Document, document_text
-from crawler.ranking.corpus import Corpus, Encoded, Words
+from crawler.ranking.corpus import NOT_AT_HAND, Corpus, Encoded, Words, count_words
 from crawler.ranking.cut import FEWEST_PAPERS, cut_for_precision
+from crawler.ranking.features import Counted
 from crawler.ranking.heads import Head, learn_head
+from crawler.ranking.latent import Latent, Viewed
 from crawler.ranking.priors import Prior, Rows, Vectors, claim_shares, fed_prior, text_prior
 from crawler.ranking.reasons import Neighbours, explain
 from db.records import Reasons
 
 __all__ = ["DEFAULT_THRESHOLD", "Claim", "Decided", "Document", "Ranker", "Seen", "document_text"]
 
-TRUST = 4.0  # accepted papers for half of the trust in what was learned, beside the ranking of day zero
-CALIBRATION = (0.855, -1.339)  # slope and intercept of Platt's curve, fitted on labelled papers (docs/ranking.md)
+FEED_TRUST = 4.0  # accepted papers for half of the trust in feedback with decisions, beside the ranking of day zero
+HEAD_TRUST = 8.0  # the same for the trust in the head
+CALIBRATION = (0.556, -1.306)  # slope and intercept of Platt's curve, fitted on labelled papers (docs/ranking.md)
 DEFAULT_THRESHOLD: float = 0.95
 DECIMALS = 6
 
@@ -48,18 +52,23 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class _Model:
-    """What is known of one claim; `trust` is the share of what was learned."""
+    """What is known of one claim, from its text and from so many accepted papers."""
 
     day_zero: Prior
     learned: Prior | None = None
     head: Head | None = None
-    trust: float = field(default=0.0)
+    accepted: int = 0
 
-    def logit(self, papers: Encoded) -> npt.NDArray[np.float64]:
+    def logit(self, papers: Viewed) -> npt.NDArray[np.float64]:
         first = self.day_zero.logit(papers)
         if self.learned is None or self.head is None:
             return first
-        return first + self.trust * (self.learned.logit(papers) + self.head.logit(papers) - first)
+        fed, learned = self.learned.logit(papers) - first, self.head.logit(papers)
+        return first + _trust(self.accepted, FEED_TRUST) * fed + _trust(self.accepted, HEAD_TRUST) * learned
+
+
+def _trust(accepted: int, half: float) -> float:
+    return accepted / (accepted + half)
 
 
 class Ranker:
@@ -69,7 +78,7 @@ class Ranker:
     other claims and whatever else is scored change nothing.
     """
 
-    version = "learned-1"
+    version = "learned-2"
 
     def __init__(
         self,
@@ -97,6 +106,7 @@ class Ranker:
         seen = seen or Seen((), np.zeros((0, width), dtype=np.float32), ())
         terms = {term for claim in claims for term in claim_shares(claim)}
         self._corpus = Corpus(seen.documents, seen.vectors, seen.published, background, terms)
+        self._latent = Latent(self._corpus)
         self._decided = list(decided) or [Decided()] * len(claims)
         self._priors: dict[int, tuple[Prior, Prior]] = {}
         self._models: dict[int, _Model] = {}
@@ -122,21 +132,21 @@ class Ranker:
     def _priors_of(self, place: int) -> tuple[Prior, Prior]:
         """Return what a claim's text alone says, and the ranking of day zero: decisions change neither."""
         if place not in self._priors:
-            corpus, none = self._corpus, np.zeros(0, dtype=np.intp)
-            text = text_prior(self.claims[place], self.claim_vectors[place], corpus.vocabulary, corpus.centre)
-            self._priors[place] = text, fed_prior(text, corpus, none, none)
+            corpus, latent, none = self._corpus, self._latent, np.zeros(0, dtype=np.intp)
+            text = text_prior(self.claims[place], self.claim_vectors[place], corpus, latent)
+            self._priors[place] = text, fed_prior(text, corpus, latent, none, none)
         return self._priors[place]
 
     def _make_model(self, place: int, decided: Decided) -> _Model:
-        corpus = self._corpus
+        corpus, latent = self._corpus, self._latent
         text, day_zero = self._priors_of(place)
         accepted, rejected = (np.array(rows, dtype=np.intp) for rows in (decided.accepted, decided.rejected))
         if not len(accepted):
             return _Model(day_zero)
-        learned = fed_prior(text, corpus, accepted, rejected)
+        learned = fed_prior(text, corpus, latent, accepted, rejected)
         unread = self._list_unread(np.concatenate([accepted, rejected]))
-        head = learn_head(corpus, learned.logit(corpus.papers), accepted, rejected, unread)
-        return _Model(day_zero, learned, head, len(accepted) / (len(accepted) + TRUST))
+        head = learn_head(corpus, learned.logit(latent.papers), accepted, rejected, unread)
+        return _Model(day_zero, learned, head, len(accepted))
 
     def _list_unread(self, decided: Rows) -> Rows:
         """Return the papers without a decision that were out when the newest decided one was."""
@@ -148,7 +158,7 @@ class Ranker:
         """Return the log-odds that each document is evidence, shape (documents, claims), not rounded; see `score`."""
         if len(documents) != len(vectors):
             raise ValueError(f"{len(documents)} documents but {len(vectors)} vectors")
-        papers = self._corpus.encode(documents, vectors)
+        papers = self._view(count_words(documents), vectors)
         columns = [self._calibrated(place, papers) for place in range(len(self.claims))]
         return np.stack(columns, axis=1) if columns else np.zeros((len(documents), 0))
 
@@ -167,20 +177,20 @@ class Ranker:
             place: the claim's place in `claims`.
             rows: the papers' places in `Seen`.
         """
-        return _to_scores(self._calibrated(place, self._corpus.papers.take(rows)))
+        return _to_scores(self._calibrated(place, self._latent.papers.take(rows)))
 
     def cut_for_precision(self, precision: float) -> float:
         """Return from which score on so large a share of the papers at hand is expected to be right, over all claims.
 
         Where few papers are at hand, nothing tells how scores lie, and each pair must be as likely as that.
         """
-        papers = self._corpus.papers
+        papers = self._latent.papers
         if len(papers.vectors) < FEWEST_PAPERS or not self.claims:
             return precision
         columns = [_to_scores(self._calibrated(place, papers)) for place in range(len(self.claims))]
         return cut_for_precision(columns, precision)
 
-    def _calibrated(self, place: int, papers: Encoded) -> npt.NDArray[np.float64]:
+    def _calibrated(self, place: int, papers: Viewed) -> npt.NDArray[np.float64]:
         slope, intercept = CALIBRATION
         return slope * self._model(place).logit(papers) + intercept
 
@@ -196,15 +206,22 @@ class Ranker:
         """
         if not len(documents):
             return []
-        papers = self._corpus.encode(documents, vectors)
+        papers = self._corpus.encode(count_words(documents), vectors)
         rows = [
             Encoded(papers.vectors[row : row + 1], papers.looked_for[row], papers.learned[row])
             for row in range(len(documents))
         ]
         return [
-            explain(document, arxiv_id, paper, self._corpus, self._model(claim).logit, self._near_of(claim))
+            explain(document, arxiv_id, paper, self._corpus, partial(self._logit, claim), self._near_of(claim))
             for document, arxiv_id, paper, claim in zip(documents, arxiv_ids, rows, claims, strict=True)
         ]
+
+    def _logit(self, place: int, papers: Encoded) -> npt.NDArray[np.float64]:
+        """Return the log-odds of papers as if none were at hand: their own share in what feeds back is in it."""
+        return self._model(place).logit(self._latent.view(papers, np.full(len(papers.vectors), NOT_AT_HAND)))
+
+    def _view(self, counted: Sequence[Counted], vectors: Vectors) -> Viewed:
+        return self._latent.view(self._corpus.encode(counted, vectors), self._corpus.find_places(counted))
 
     def _near_of(self, place: int) -> Neighbours | None:
         """Return what tells which accepted papers of a claim are near; None where nothing was accepted."""

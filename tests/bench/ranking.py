@@ -59,7 +59,9 @@ class Bench:
     def __init__(self, folder: Path, documents: Path, embedder: SentenceTransformerEmbedder) -> None:
         with gzip.open(documents, "rt", encoding="utf-8") as file:
             self.rows = [json.loads(line) for line in file]
-        kept = Path(f"{documents}.vectors.npy")  # where peers.py looks for them
+        kept = documents.with_name(
+            "vectors.npy"
+        )  # ours read whole abstracts; peers.py keeps its own, as its model is set
         if not kept.exists():
             np.save(kept, embedder.encode([document_text(row["title"], row["abstract"]) for row in self.rows]))
         self.vectors = np.load(kept)

@@ -105,6 +105,19 @@ def test_a_known_identity_needs_no_model(tmp_path: Path) -> None:
     assert embedder.encode([]).shape == (0, 384)
 
 
+def test_vectors_of_texts_that_were_cut_are_not_taken_for_those_of_whole_ones(tmp_path: Path) -> None:
+    """The same weights, kept from when they were set to read less than they have positions for."""
+    folder = _model_folder(tmp_path / "mine")
+    (folder / "config.json").write_text('{"max_position_embeddings": 512}', encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text('{"model_max_length": 512}', encoding="utf-8")
+    revision = hashlib.sha256(b"weights").hexdigest()
+    cut, whole = (ModelIdentity("mine", revision, "", length, 384) for length in (256, 512))
+    place = ModelPlace("mine", str(folder), folder)
+    assert SentenceTransformerEmbedder(place, [cut, whole]).identity == whole
+    with pytest.raises(EmbeddingError, match="cannot be loaded"):
+        _ = SentenceTransformerEmbedder(place, [cut]).identity
+
+
 def test_a_folder_with_broken_weights_gives_one_line(tmp_path: Path) -> None:
     folder = _model_folder(tmp_path / "mine")
     embedder = SentenceTransformerEmbedder(ModelPlace("mine", str(folder), folder))
@@ -180,7 +193,9 @@ def test_the_real_model_gives_unit_vectors_that_know_what_is_alike() -> None:
     embedder = SentenceTransformerEmbedder(find_model(DEFAULT_MODEL, {}))
     vectors = embedder.encode(["Grokking: late generalisation", "Networks generalise late", "Soup with leeks"])
     assert embedder.identity.dimensions == 384
-    assert embedder.identity.max_length == 256
+    assert embedder.identity.max_length == 512
+    head = "Grokking is late. " + 300 * "filler "
+    assert not np.allclose(*embedder.encode([head + 100 * "soup ", head + 100 * "loss "]), atol=1e-3)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.2
     assert "torch" in sys.modules

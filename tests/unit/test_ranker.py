@@ -167,7 +167,7 @@ def test_the_matrices_by_hand() -> None:
     columns = [vocabulary.column(term) for term in ("fourier", "grokking", "robot")]
     assert len(vocabulary) == 3 and sorted(columns) == [0, 1, 2] and vocabulary.column("grokking robot") is None
     looked_for, learned = (matrix.toarray()[0][columns] for matrix in vocabulary.encode(counted))
-    by_text, by_title = 1 / math.sqrt(3), 0.5 / math.sqrt(1 + 2)
+    by_text, by_title = 1 / math.sqrt(3), 1 / math.sqrt(1 + 2)
     assert looked_for == pytest.approx([0, (1 + math.log(3)) * by_text + by_title, by_text])
     idf = math.log(1001 / 61) + 1
     length = math.hypot((1 + math.log(3)) * idf, idf)
