@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ BLOCK = 8_192  # rows that are widened to float64 at once
 class Encoded:
     """Papers as unit vectors, shape (n, d), and as the two matrices of `Vocabulary.encode`."""
 
-    vectors: Vectors
+    vectors: npt.NDArray[np.floating[Any]]
     looked_for: Matrix
     learned: Matrix
 
@@ -31,7 +31,9 @@ class Encoded:
         """Return the products with a direction, shape (n,), summed in float64: no paper's depends on its batch."""
         products = np.empty(len(self.vectors))
         for start in range(0, len(self.vectors), BLOCK):
-            products[start : start + BLOCK] = self.vectors[start : start + BLOCK].astype(np.float64) @ direction
+            products[start : start + BLOCK] = (
+                self.vectors[start : start + BLOCK].astype(np.float64, copy=False) @ direction
+            )
         return products
 
 
@@ -56,7 +58,8 @@ class Corpus:
     ) -> None:
         counted = count_words(documents)
         self.vocabulary = Vocabulary(background.lexicon, counted, claim_terms)
-        self.papers = Encoded(vectors, *self.vocabulary.encode(counted))
+        # They are multiplied again and again: widening them each time would cost more than the products.
+        self.papers = Encoded(vectors.astype(np.float64), *self.vocabulary.encode(counted))
         self._places = {paper.fingerprint(): place for place, paper in enumerate(counted)}
         self.published = np.array(published, dtype=np.str_)
         self.mean: npt.NDArray[np.float64] = (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,7 @@ class Viewed(Encoded):
     `places` is `NOT_AT_HAND` (of `corpus`) for a paper that the ranker did not see while it was made.
     """
 
-    latent: npt.NDArray[np.float32]
+    latent: npt.NDArray[np.floating[Any]]
     places: Places
 
     def take(self, rows: Sequence[int]) -> Viewed:
@@ -36,7 +37,7 @@ class Viewed(Encoded):
 
     def latent_cosines(self, direction: Weights) -> Weights:
         """Return the products with a direction of the words, shape (n,)."""
-        products: Weights = self.latent.astype(np.float64) @ direction
+        products: Weights = self.latent.astype(np.float64, copy=False) @ direction
         return products
 
 
@@ -58,9 +59,10 @@ class Latent:
         self._columns = np.flatnonzero((having >= PAPERS_EACH) & corpus.vocabulary.learnable)
         width = min(DIRECTIONS, corpus.papers.vectors.shape[1], count // PAPERS_EACH, len(self._columns))
         kept = _pick(words, self._columns)
-        self._basis = _find_basis(kept, corpus.papers.vectors - corpus.mean.astype(np.float32), width)
+        self._basis = _find_basis(kept, (corpus.papers.vectors - corpus.mean).astype(np.float32), width)
         self._idf = corpus.vocabulary.idf
-        self.papers = self.view(corpus.papers, np.arange(count))
+        papers = self.view(corpus.papers, np.arange(count))
+        self.papers = replace(papers, latent=papers.latent.astype(np.float64))
         self.mean: Weights = self.papers.latent.mean(axis=0, dtype=np.float64) if count else np.zeros(width)
 
     def view(self, papers: Encoded, places: Places) -> Viewed:
@@ -71,7 +73,9 @@ class Latent:
 
     def direction(self, words: Weights) -> Weights:
         """Return the direction of a claim's words, shape (k,), which hold idf twice, as those of a prior."""
-        return unit((words / self._idf)[self._columns] @ self._basis.astype(np.float64))
+        weights = (words / self._idf)[self._columns]
+        said = np.flatnonzero(weights)
+        return unit(weights[said] @ self._basis[said].astype(np.float64))
 
 
 def _pick(words: Matrix, columns: Places) -> Matrix:
