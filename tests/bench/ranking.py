@@ -81,7 +81,7 @@ class Bench:
         """Rank every paper for every topic from its text alone, and write a TREC run file."""
         ranker = Ranker(self.claims, self.claim_vectors, self.background, self.seen)
         logits = ranker.evidence(self.documents, self.vectors)
-        self._judged = []
+        self._judged: list[tuple[float, int]] = []
         with run.open("w", encoding="utf-8") as out:
             for column, claim in enumerate(self.claims):
                 self._write(out, claim.code, logits[:, column], range(len(self.rows)))
@@ -96,7 +96,7 @@ class Bench:
             self.claim_vectors,
             self.background,
             self.seen,
-            [self._decided(one, places, few) for one in self.claims],
+            [self.decided(one, places, few) for one in self.claims],
         )
         made = time.perf_counter() - began
         logits = ranker.evidence(self.documents, self.vectors)
@@ -110,7 +110,8 @@ class Bench:
                     self._write(out, claim.code, logits[:, column], later)
         self._print_reliability("learned")
 
-    def _decided(self, claim: Claim, places: dict[str, int], few: int | None) -> Decided:
+    def decided(self, claim: Claim, places: dict[str, int], few: int | None) -> Decided:
+        """Return what was decided on a topic before its cut, as places of papers; with `few`, the newest only."""
         if claim.code not in self.splits:
             return Decided()
         split = self.splits[claim.code]
