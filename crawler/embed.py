@@ -126,22 +126,27 @@ class SentenceTransformerEmbedder:
     the same weights have been used before, so that a night without new texts loads nothing.
     """
 
-    def __init__(self, place: ModelPlace, known: Sequence[ModelIdentity] = ()) -> None:
+    def __init__(self, place: ModelPlace, known: Sequence[ModelIdentity] = (), *, prompt: str | None = None) -> None:
         """Say where the model is, and under which identities vectors are kept already.
+
+        Args:
+            prompt: what is put before each text; None: what the model itself names as its default.
 
         Raises:
             EmbeddingError: the weights are not those that were published.
         """
         self._place = place
+        self._prompt = _own_prompt(place) if prompt is None else prompt
         self._model: Any = None
         self._revision = _revision(place)
         self._longest = _longest_text(place)
         self._identity = next((one for one in known if self._is_own(one)), None)
 
     def _is_own(self, known: ModelIdentity) -> bool:
-        """Tell whether vectors that are kept already are of this model, and of texts as long as it reads now."""
+        """Tell whether vectors that are kept already are of this model and prompt, and of texts as long as it reads."""
         as_long = self._longest is None or known.max_length >= self._longest
-        return (known.name, known.revision) == (self._place.name, self._revision) and as_long
+        same_prompt = self._prompt is None or known.prompt == self._prompt
+        return (known.name, known.revision) == (self._place.name, self._revision) and as_long and same_prompt
 
     @property
     def identity(self) -> ModelIdentity:
@@ -155,7 +160,7 @@ class SentenceTransformerEmbedder:
             self._identity = ModelIdentity(
                 name=self._place.name,
                 revision=self._revision,
-                prompt="",
+                prompt=model.prompts.get(model.default_prompt_name, "") if self._prompt is None else self._prompt,
                 max_length=int(model.max_seq_length or 0),
                 dimensions=int(model.get_embedding_dimension()),
             )
@@ -178,7 +183,11 @@ class SentenceTransformerEmbedder:
         if not texts:
             return np.empty((0, self.identity.dimensions), dtype=np.float32)
         vectors = self._loaded().encode(
-            list(texts), batch_size=BATCH_SIZE, normalize_embeddings=True, show_progress_bar=False
+            list(texts),
+            prompt=self.identity.prompt,  # said, so that the model adds none of its own
+            batch_size=BATCH_SIZE,
+            normalize_embeddings=True,
+            show_progress_bar=False,
         )
         return np.asarray(vectors, dtype=np.float32)
 
@@ -212,17 +221,26 @@ def _longest_text(place: ModelPlace) -> int | None:
     """
     if place.folder is None:
         return None
-    positions = _read_number(place.folder / "config.json", "max_position_embeddings")
-    allowed = _read_number(place.folder / "tokenizer_config.json", "model_max_length")
-    return allowed if allowed is not None and positions is not None and allowed <= positions else None
+    positions = _read_table(place.folder / "config.json").get("max_position_embeddings")
+    allowed = _read_table(place.folder / "tokenizer_config.json").get("model_max_length")
+    return allowed if isinstance(allowed, int) and isinstance(positions, int) and allowed <= positions else None
 
 
-def _read_number(path: Path, name: str) -> int | None:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8")).get(name)
-    except (OSError, ValueError, AttributeError):
+def _own_prompt(place: ModelPlace) -> str | None:
+    """Return what the model puts before every text by default, often nothing; None where only the model tells."""
+    if place.folder is None:
         return None
-    return found if isinstance(found, int) else None
+    told = _read_table(place.folder / "config_sentence_transformers.json")
+    prompts, name = told.get("prompts"), told.get("default_prompt_name")
+    return str(prompts.get(name, "")) if isinstance(prompts, dict) and isinstance(name, str) else ""
+
+
+def _read_table(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _sha256(path: Path) -> str:

@@ -34,9 +34,9 @@ _CATEGORY = re.compile(r"[a-z]+(?:-[a-z]+)*(?:\.[A-Za-z]+(?:-[a-z]+)*)?")
 class Settings:
     """Every setting with its default; `db` and `reviewer` have defaults of the machine.
 
-    Times are in seconds, `queue_threshold` is a score from 0 to 1 (None: the ranker's own), `queue_precision` a share
-    above 0 and below 1, `queue_budget` and `audit_per_night` count candidates of a night, `arxiv_holidays` are days as
-    2026-12-24, in their order.
+    Times are in seconds, `model_prompt` is a text (None: the model's own), `queue_threshold` is a score from 0 to 1
+    (None: the ranker's own), `queue_precision` a share above 0 and below 1, `queue_budget` and `audit_per_night` count
+    candidates of a night, `arxiv_holidays` are days as 2026-12-24, in their order.
     """
 
     db: Path
@@ -44,6 +44,7 @@ class Settings:
     reviewer: str
     contact: str = ""
     model: str = "sentence-transformers/all-MiniLM-L6-v2"
+    model_prompt: str | None = None
     categories: tuple[str, ...] = ("cs.LG", "cs.CL", "cs.AI", "stat.ML")
     queue_threshold: float | None = None
     queue_precision: float | None = None
@@ -307,6 +308,15 @@ def _line(value: Any) -> str:
     return line
 
 
+def _prompt(value: Any) -> str | None:
+    """Return the text as it is, for a blank at its end belongs to it."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.isprintable() or len(value) > 500:
+        raise ValueError("must be one line of text of at most 500 characters")
+    return value
+
+
 def _secret_line(value: Any) -> str:
     """Like `_line`, but blanks at the ends belong to it, and a message never holds the value."""
     if not isinstance(value, str) or not value.isprintable():
@@ -365,6 +375,7 @@ _COERCERS = {
     "db": _path,
     "config": _path,
     "categories": _categories,
+    "model_prompt": _prompt,
     "queue_threshold": _score,
     "queue_precision": _share,
     "queue_budget": _budget,

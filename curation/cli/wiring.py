@@ -131,7 +131,8 @@ def make_embedder(app: AppContext) -> Callable[[Store], Embedder]:
         from crawler.embed import SentenceTransformerEmbedder, find_model
         from db.vectors import list_models
 
-        return SentenceTransformerEmbedder(find_model(app.settings.model, app.environment), list_models(store))
+        place = find_model(app.settings.model, app.environment)
+        return SentenceTransformerEmbedder(place, list_models(store), prompt=app.settings.model_prompt)
 
     return make
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_model import make_tiny_model
 
 from crawler.control import Stop, StopRequested, no_progress
 from crawler.embed import (
@@ -118,6 +119,29 @@ def test_vectors_of_texts_that_were_cut_are_not_taken_for_those_of_whole_ones(tm
         _ = SentenceTransformerEmbedder(place, [cut]).identity
 
 
+def test_vectors_under_another_prompt_are_others(tmp_path: Path) -> None:
+    folder = _model_folder(tmp_path / "mine")
+    revision = hashlib.sha256(b"weights").hexdigest()
+    plain, asked = (ModelIdentity("mine", revision, prompt, 512, 384) for prompt in ("", "query: "))
+    place = ModelPlace("mine", str(folder), folder)
+    assert SentenceTransformerEmbedder(place, [asked, plain]).identity == plain
+    assert SentenceTransformerEmbedder(place, [plain, asked], prompt="query: ").identity == asked
+    own = {"prompts": {"query": "query: ", "document": "passage: "}, "default_prompt_name": "query"}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(own), encoding="utf-8")
+    assert SentenceTransformerEmbedder(place, [plain, asked]).identity == asked
+    with pytest.raises(EmbeddingError, match="cannot be loaded"):
+        _ = SentenceTransformerEmbedder(place, [plain, asked], prompt="passage: ").identity
+
+
+def test_the_prompt_goes_before_every_text(tmp_path: Path) -> None:
+    folder = make_tiny_model(tmp_path / "tiny")
+    place = ModelPlace("tiny", str(folder), folder)
+    plain, asked = SentenceTransformerEmbedder(place), SentenceTransformerEmbedder(place, prompt="scaling ")
+    assert (plain.identity.prompt, asked.identity.prompt) == ("", "scaling ")
+    assert np.array_equal(asked.encode(["law of loss"]), plain.encode(["scaling law of loss"]))
+    assert not np.array_equal(asked.encode(["law of loss"]), plain.encode(["law of loss"]))
+
+
 def test_a_folder_with_broken_weights_gives_one_line(tmp_path: Path) -> None:
     folder = _model_folder(tmp_path / "mine")
     embedder = SentenceTransformerEmbedder(ModelPlace("mine", str(folder), folder))
@@ -194,7 +218,7 @@ def test_the_real_model_gives_unit_vectors_that_know_what_is_alike() -> None:
     vectors = embedder.encode(["Grokking: late generalisation", "Networks generalise late", "Soup with leeks"])
     assert embedder.identity.dimensions == 384
     assert embedder.identity.max_length == 512
-    head = "Grokking is late. " + 300 * "filler "
+    head = "Grokking is late. " + 300 * "word "
     assert not np.allclose(*embedder.encode([head + 100 * "soup ", head + 100 * "loss "]), atol=1e-3)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.2
