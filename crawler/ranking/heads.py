@@ -13,7 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from crawler.ranking.corpus import Corpus, Encoded
 from crawler.ranking.features import Matrix, Weights
-from crawler.ranking.priors import Rows
+from crawler.ranking.latent import Latent
+from crawler.ranking.priors import Prior, Rows
 
 RIDGE_DENSE = 0.3
 RIDGE_WORDS = 0.1
@@ -37,7 +38,7 @@ class Head:
         return added
 
 
-def learn_head(corpus: Corpus, prior: npt.NDArray[np.float64], accepted: Rows, rejected: Rows, unread: Rows) -> Head:
+def learn_head(corpus: Corpus, latent: Latent, prior: Prior, accepted: Rows, rejected: Rows, unread: Rows) -> Head:
     """Fit what the prior does not explain of these decisions.
 
     Logistic regression with L2 penalties of their own for words and vectors. Papers that nobody decided on count as
@@ -45,7 +46,7 @@ def learn_head(corpus: Corpus, prior: npt.NDArray[np.float64], accepted: Rows, r
     tells how decisions were sampled, not how often papers are evidence.
 
     Args:
-        prior: the prior's log-odds of every paper of the corpus.
+        prior: what its log-odds are taken from, the offset.
         unread: papers without a decision, of which evenly spaced ones are taken.
     """
     unread = (
@@ -54,12 +55,14 @@ def learn_head(corpus: Corpus, prior: npt.NDArray[np.float64], accepted: Rows, r
     rows = np.concatenate([accepted, rejected, unread])
     labels = np.concatenate([np.ones(len(accepted)), np.zeros(len(rows) - len(accepted))])
     weights = np.concatenate([np.ones(len(accepted) + len(rejected)), np.full(len(unread), UNREAD_WEIGHT)])
-    terms = corpus.papers.learned[rows]
+    papers = latent.papers.take(rows)
+    terms = papers.learned
     seen = np.flatnonzero(np.bincount(terms.indices, minlength=terms.shape[1]) >= SEEN_IN)
     spread = math.sqrt(max(1 - float(corpus.mean @ corpus.mean), 1e-9))  # root mean square distance from the mean
     dense_unit, word_unit = spread * math.sqrt(RIDGE_DENSE), math.sqrt(RIDGE_WORDS)
-    dense = (corpus.papers.vectors[rows].astype(np.float64) - corpus.mean) / dense_unit
-    by_words, by_dense = _fit_logistic(csr_matrix(terms[:, seen] / word_unit), dense, labels, weights, prior[rows])
+    dense = (papers.vectors - corpus.mean) / dense_unit
+    offset = prior.logit(papers)
+    by_words, by_dense = _fit_logistic(csr_matrix(terms[:, seen] / word_unit), dense, labels, weights, offset)
     words = np.zeros(terms.shape[1])
     words[seen] = by_words / word_unit
     direction = by_dense / dense_unit

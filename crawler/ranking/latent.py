@@ -30,7 +30,7 @@ class Viewed(Encoded):
     latent: npt.NDArray[np.floating[Any]]
     places: Places
 
-    def take(self, rows: Sequence[int]) -> Viewed:
+    def take(self, rows: Sequence[int] | Places) -> Viewed:
         """Return some of the papers, by their places."""
         words = (self.looked_for[rows], self.learned[rows])
         return Viewed(self.vectors[rows], *words, self.latent[rows], self.places[rows])

@@ -81,8 +81,10 @@ class Prior:
     def evidence(self, papers: Viewed) -> Weights:
         """Return the evidence, shape (papers,), in units of its spread over papers of the field."""
         lexical = papers.looked_for @ self.words - self.floor
-        latent = papers.latent_cosines(self.latent) - self.latent_offset
-        joint = self.scale.join(papers.cosines(self.direction) - self.offset, lexical, latent)
+        dense, latent = papers.cosines(self.direction) - self.offset, np.zeros(1)
+        if self.scale.latent:
+            latent = papers.latent_cosines(self.latent) - self.latent_offset
+        joint = self.scale.join(dense, lexical, latent)
         if len(self.fed):
             among = np.minimum(np.searchsorted(self.fed, papers.places), len(self.fed) - 1)
             joint = np.where(self.fed[among] == papers.places, self.alone[among], joint)
@@ -112,15 +114,18 @@ def text_prior(claim: Claim, vectors: Vectors, corpus: Corpus, latent: Latent) -
     return Prior(direction, words, by_latent, *offsets, Scale.of(0.0), none.astype(np.intp), none)
 
 
-def fed_prior(text: Prior, corpus: Corpus, latent: Latent, accepted: Rows, rejected: Rows) -> Prior:
+def fed_prior(text: Prior, corpus: Corpus, latent: Latent, evidence: Weights, accepted: Rows, rejected: Rows) -> Prior:
     """Return the claim after one round of feedback from the papers that fit its text best, and from accepted ones.
 
     Pseudo-relevance feedback (Rocchio 1971; Lavrenko and Croft 2001 for weights by fit): papers without a decision
     count by their evidence and, all together, as `FEED_VOTES` accepted ones. Where few of them are likely to fit, as in
     a small database, little is taken from them. A paper that feeds back is judged by the others: its own share would
     raise it above papers that are as near.
+
+    Args:
+        evidence: what the text alone gives the papers at hand, shape (n,).
     """
-    first = text.evidence(latent.papers)
+    first = evidence.copy()
     first[np.concatenate([accepted, rejected])] = -np.inf
     best = np.argsort(-first, kind="stable")[:FED]
     best = best[np.isfinite(first[best])]

@@ -51,6 +51,15 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
+class _Text:
+    """A claim's text alone, its evidence for the papers at hand, shape (n,), and the ranking of day zero."""
+
+    prior: Prior
+    evidence: npt.NDArray[np.float64]
+    day_zero: Prior
+
+
+@dataclass(frozen=True, slots=True)
 class _Model:
     """What is known of one claim, from its text and from so many accepted papers."""
 
@@ -108,7 +117,7 @@ class Ranker:
         self._corpus = Corpus(seen.documents, seen.vectors, seen.published, background, terms)
         self._latent = Latent(self._corpus)
         self._decided = list(decided) or [Decided()] * len(claims)
-        self._priors: dict[int, tuple[Prior, Prior]] = {}
+        self._texts: dict[int, _Text] = {}
         self._models: dict[int, _Model] = {}
         self._seen, self._near = seen, dict[int, Neighbours | None]()
 
@@ -129,24 +138,24 @@ class Ranker:
             self._models[place] = self._make_model(place, self._decided[place])
         return self._models[place]
 
-    def _priors_of(self, place: int) -> tuple[Prior, Prior]:
-        """Return what a claim's text alone says, and the ranking of day zero: decisions change neither."""
-        if place not in self._priors:
+    def _text_of(self, place: int) -> _Text:
+        """Return what a claim's text says, which no decision changes."""
+        if place not in self._texts:
             corpus, latent, none = self._corpus, self._latent, np.zeros(0, dtype=np.intp)
             text = text_prior(self.claims[place], self.claim_vectors[place], corpus, latent)
-            self._priors[place] = text, fed_prior(text, corpus, latent, none, none)
-        return self._priors[place]
+            evidence = text.evidence(latent.papers)
+            self._texts[place] = _Text(text, evidence, fed_prior(text, corpus, latent, evidence, none, none))
+        return self._texts[place]
 
     def _make_model(self, place: int, decided: Decided) -> _Model:
-        corpus, latent = self._corpus, self._latent
-        text, day_zero = self._priors_of(place)
+        text, corpus, latent = self._text_of(place), self._corpus, self._latent
         accepted, rejected = (np.array(rows, dtype=np.intp) for rows in (decided.accepted, decided.rejected))
         if not len(accepted):
-            return _Model(day_zero)
-        learned = fed_prior(text, corpus, latent, accepted, rejected)
+            return _Model(text.day_zero)
+        learned = fed_prior(text.prior, corpus, latent, text.evidence, accepted, rejected)
         unread = self._list_unread(np.concatenate([accepted, rejected]))
-        head = learn_head(corpus, learned.logit(latent.papers), accepted, rejected, unread)
-        return _Model(day_zero, learned, head, len(accepted))
+        head = learn_head(corpus, latent, learned, accepted, rejected, unread)
+        return _Model(text.day_zero, learned, head, len(accepted))
 
     def _list_unread(self, decided: Rows) -> Rows:
         """Return the papers without a decision that were out when the newest decided one was."""

@@ -129,6 +129,14 @@ def test_where_nothing_fits_little_is_taken_from_what_fits_best() -> None:
     assert float(np.abs(plain - fed).max()) < 0.05
 
 
+def test_a_paper_that_feeds_back_does_not_raise_itself() -> None:
+    """A paper of nearly the same words that is not at hand is raised by it; the paper itself only by others."""
+    seen = see([Document("grokking", " ".join(TOPIC)), *make_documents(1, 200)])
+    twin = Document("grokking", " ".join([*TOPIC, "tensor"]))
+    own, other = make(seen).evidence([seen.documents[0], twin], seen.vectors[[0, 0]])[:, 0]
+    assert own < other - 0.1
+
+
 def test_unread_papers_of_later_days_are_no_negatives() -> None:
     """Only what was out when the newest decision's paper was can have been passed over."""
     documents = make_documents(30, 300)
