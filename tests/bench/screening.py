@@ -141,7 +141,7 @@ def screen_with_asreview(bench: Bench, pool: Pool, priors: list[int], seed: int)
         words = [papers, "--ai", "elas_u4", "--seed", seed, "--output", project]
         words += ["--prior-idx", *priors] if priors else []
         command = [sys.executable, "-m", "asreview", "simulate", *map(str, words)]
-        subprocess.run(command, check=True, capture_output=True)
+        subprocess.run(command, check=True, capture_output=True, cwd=folder)  # it leaves a cache where it runs
         return read_project(project, Path(folder))
 
 
