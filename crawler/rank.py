@@ -10,7 +10,7 @@ import numpy as np
 
 from crawler.embed import Embedder
 from crawler.learning import make_learner
-from crawler.ranking.ranker import Claim
+from crawler.ranking.ranker import Claim, to_scores
 from db.papers import iterate_current
 from db.store import Store
 from db.vectors import load_vectors, save_model
@@ -20,12 +20,18 @@ CHUNK = 2_000
 
 @dataclass(frozen=True, slots=True)
 class RankedPaper:
-    """A stored paper and its score."""
+    """A stored paper and its score, which orders it before it is rounded.
+
+    Attributes:
+        score: a probability, rounded as everywhere.
+        exact: the same, not rounded.
+    """
 
     arxiv_id: str
     version: int
     title: str
     score: float
+    exact: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +65,12 @@ def rank_claims(
     claims: Sequence[Claim],
     *,
     since: date | None = None,
-    unrounded: bool = False,
     use_decisions: bool = True,
 ) -> Iterator[Ranking]:
     """Yield the ranking of all stored papers for each claim; the papers are read and judged once.
 
     Args:
         since: only papers first published on this day or later.
-        unrounded: order by the ranker's evidence, and give that as the score: far down a ranking, where rounded scores
-            are equal, papers keep their order.
         use_decisions: learn from what was decided for the phenomena whose codes the claims bear.
 
     Raises:
@@ -77,9 +80,8 @@ def rank_claims(
     ranker = learner.ranker
     with store.transaction():
         model_id = save_model(store, embedder.identity)
-    judge = ranker.evidence if unrounded else ranker.score
     papers: list[tuple[str, int, str]] = []
-    scores = [np.empty((0, len(claims)))]
+    evidence = [np.empty((0, len(claims)))]
     without_vector = 0
     for rows in iterate_current(store, since=since, chunk=CHUNK):
         known = load_vectors(store, model_id, [row["text_hash"] for row in rows])
@@ -87,9 +89,13 @@ def rank_claims(
         without_vector += len(rows) - len(usable)
         if not usable:
             continue
-        scores.append(judge(learner.words_of(usable), np.stack([known[row["text_hash"]] for row in usable])))
+        evidence.append(
+            ranker.evidence(learner.words_of(usable), np.stack([known[row["text_hash"]] for row in usable]))
+        )
         papers += [(row["arxiv_id"], row["version"], row["title"]) for row in usable]
-    for column in np.concatenate(scores).T:
-        ranked = [RankedPaper(*paper, float(score)) for paper, score in zip(papers, column, strict=True)]
-        ranked.sort(key=lambda paper: (-paper.score, paper.arxiv_id))
+    logits = np.concatenate(evidence)
+    for claim, scores in enumerate(to_scores(logits).T):
+        exact = 1 / (1 + np.exp(-np.clip(logits[:, claim], -500, 500)))
+        order = sorted(range(len(papers)), key=lambda row: (-logits[row, claim], papers[row][0]))
+        ranked = [RankedPaper(*papers[row], float(scores[row]), float(exact[row])) for row in order]
         yield Ranking(ranked, ranker.version, without_vector)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from crawler.ranking.claims import Claim
 from db.errors import UsageError
@@ -139,6 +141,14 @@ def run_tag(ranker_version: str) -> str:
     return re.sub(r"[^\w.-]", "-", f"bmp-{ranker_version}")
 
 
-def run_line(topic: str, paper: str, rank: int, score: str, tag: str) -> str:
-    """Return a line of a run file, without its end."""
-    return f"{topic} Q0 {paper} {rank} {score} {tag}"
+def run_lines(topic: str, ranking: Sequence[tuple[str, float]], tag: str) -> list[str]:
+    """Return the lines of a run file, without their ends, for papers with their scores, best first.
+
+    trec_eval reads scores as 32-bit floats, orders by them and reverses equal ones. So each is written as such a float,
+    and where it would not be below the one before, as the next lower number: the order is read as it is written.
+    """
+    lines, last = [], np.float32(np.inf)
+    for number, (paper, score) in enumerate(ranking, 1):
+        last = min(np.float32(score), np.nextafter(last, np.float32(-np.inf)))
+        lines.append(f"{topic} Q0 {paper} {number} {float(last)!r} {tag}")
+    return lines

@@ -20,7 +20,7 @@ from crawler.ranking.priors import Prior, Rows, Vectors, claim_shares, fed_prior
 from crawler.ranking.reasons import Neighbours, explain
 from db.records import Reasons
 
-__all__ = ["DEFAULT_THRESHOLD", "Claim", "Decided", "Document", "Ranker", "Seen", "document_text"]
+__all__ = ["DEFAULT_THRESHOLD", "Claim", "Decided", "Document", "Ranker", "Seen", "document_text", "to_scores"]
 
 FEED_TRUST = 4.0  # accepted papers for half of the trust in feedback with decisions, beside the ranking of day zero
 HEAD_TRUST = 8.0  # the same for the trust in the head
@@ -177,7 +177,7 @@ class Ranker:
         Raises:
             ValueError: there is not one vector for each document.
         """
-        return _to_scores(self.evidence(documents, vectors))
+        return to_scores(self.evidence(documents, vectors))
 
     def score_seen(self, place: int, rows: Sequence[int]) -> npt.NDArray[np.float64]:
         """Return the probabilities, shape (rows,), of papers at hand for one claim.
@@ -186,7 +186,7 @@ class Ranker:
             place: the claim's place in `claims`.
             rows: the papers' places in `Seen`.
         """
-        return _to_scores(self._calibrated(place, self._latent.papers.take(rows)))
+        return to_scores(self._calibrated(place, self._latent.papers.take(rows)))
 
     def cut_for_precision(self, precision: float) -> float:
         """Return from which score on so large a share of the papers at hand is expected to be right, over all claims.
@@ -196,7 +196,7 @@ class Ranker:
         papers = self._latent.papers
         if len(papers.vectors) < FEWEST_PAPERS or not self.claims:
             return precision
-        columns = [_to_scores(self._calibrated(place, papers)) for place in range(len(self.claims))]
+        columns = [to_scores(self._calibrated(place, papers)) for place in range(len(self.claims))]
         return cut_for_precision(columns, precision)
 
     def _calibrated(self, place: int, papers: Viewed) -> npt.NDArray[np.float64]:
@@ -242,6 +242,7 @@ class Ranker:
         return self._near[place]
 
 
-def _to_scores(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def to_scores(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return log-odds as probabilities, rounded to what is kept."""
     scores: npt.NDArray[np.float64] = np.round(1 / (1 + np.exp(-np.clip(logits, -500, 500))), DECIMALS)
     return scores

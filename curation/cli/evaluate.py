@@ -161,24 +161,21 @@ def _evaluate(
 ) -> Report:
     from crawler.evaluation import judge
     from crawler.rank import rank_claims
-    from crawler.trec import run_line, run_tag
+    from crawler.trec import run_lines, run_tag
     from curation.cli.evaluation_report import Report
     from curation.cli.wiring import make_embedder
 
     embedder = make_embedder(app)(store)
     report = Report(embedder.identity.name)
-    for topic, ranking in zip(
-        topics, rank_claims(store, embedder, claims, unrounded=True, use_decisions=use_decisions), strict=True
-    ):
+    for topic, ranking in zip(topics, rank_claims(store, embedder, claims, use_decisions=use_decisions), strict=True):
         if not report.results:
             _tell_unranked(len(ranking.papers), ranking.without_vector)
         report.ranker, report.papers = ranking.ranker_version, len(ranking.papers) + ranking.without_vector
         order = [paper.arxiv_id for paper in ranking.papers]
         report.results.append(judge(topic, order, report.papers, other.rankings[topic.code] if other else None))
         if keep_run:
-            tag = run_tag(ranking.ranker_version)
-            for number, paper in enumerate(ranking.papers, 1):
-                report.run_lines.append(run_line(topic.code, paper.arxiv_id, number, repr(paper.score), tag))
+            exact = [(paper.arxiv_id, paper.exact) for paper in ranking.papers]
+            report.run_lines += run_lines(topic.code, exact, run_tag(ranking.ranker_version))
     return report
 
 

@@ -77,11 +77,11 @@ def _write(ranking: Ranking, topic: str, format_name: str) -> None:
     if format_name == "json":
         write_json([{"arxiv_id": p.arxiv_id, "version": p.version, "title": p.title, "score": p.score} for p in papers])
     elif format_name == "trec":
-        from crawler.trec import run_line, run_tag
+        from crawler.trec import run_lines, run_tag
 
-        tag = run_tag(ranking.ranker_version)
-        for number, paper in enumerate(papers, 1):
-            click.echo(run_line(topic, paper.arxiv_id, number, f"{paper.score:.6f}", tag))
+        exact = [(paper.arxiv_id, paper.exact) for paper in papers]
+        for line in run_lines(topic, exact, run_tag(ranking.ranker_version)):
+            click.echo(line)
     else:
         rows = [(f"{p.score:.3f}", f"{p.arxiv_id}v{p.version}", p.title) for p in papers]
         write_table(rows, ("score", "arXiv", "title"), wide=2)

@@ -249,12 +249,10 @@ def test_claims_ranked_together_are_ranked_as_each_alone(store: Store, tiny_mode
     claims = [Claim(text, text, text) for text in TOPICS]
     together = list(rank_claims(store, embedder, claims))
     assert together == [rank_papers(store, embedder, claim) for claim in claims]
-    unrounded = list(rank_claims(store, embedder, claims, unrounded=True))
-    for rounded, exact in zip(together, unrounded, strict=True):
-        scores = {paper.arxiv_id: paper.score for paper in rounded.papers}
-        in_order = [scores[paper.arxiv_id] for paper in exact.papers]
-        assert in_order == sorted(in_order, reverse=True)
-        assert len(in_order) == 12
+    for ranking in together:
+        rounded, exact = ([getattr(paper, name) for paper in ranking.papers] for name in ("score", "exact"))
+        assert rounded == sorted(rounded, reverse=True) and exact == sorted(exact, reverse=True)
+        assert len(exact) == 12 and exact == pytest.approx(rounded, abs=1e-6)
 
 
 def test_a_run_that_cannot_be_written_is_told_after_the_scores(bench: Bmp) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.ranking.claims import Claim
-from crawler.trec import parse_qrels, parse_run, parse_topics, run_line, run_tag
+from crawler.trec import parse_qrels, parse_run, parse_topics, run_lines, run_tag
 from db.errors import UsageError
 
 
@@ -71,11 +73,13 @@ def test_a_run_line_with_five_fields_is_told() -> None:
         parse_run("a Q0 2001.00001 1 0.5\n", "r")
 
 
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30))
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30))
 def test_a_ranking_that_is_written_is_read_in_the_same_order(scores: list[float]) -> None:
     scored = sorted((-score, f"2001.{number:05}") for number, score in enumerate(scores))
-    lines = [run_line("a", paper, rank, repr(-score), "t") for rank, (score, paper) in enumerate(scored, 1)]
+    lines = run_lines("a", [(paper, -score) for score, paper in scored], "t")
     assert parse_run("\n".join(lines), "r").rankings == {"a": [paper for _, paper in scored]}
+    written = [np.float32(line.split()[4]) for line in lines]
+    assert all(one > after for one, after in pairwise(written))
 
 
 def test_the_tag_of_a_run_is_one_word() -> None:
