@@ -139,10 +139,15 @@ def work_saved(ranking: Sequence[str], relevant: Collection[str], papers: int) -
     Args:
         papers: N, how many there are to read, ranked or not.
     """
-    needed = -(-WSS_RECALL_PERCENT * len(relevant) // 100)  # rounded up
+    needed = count_for_recall(len(relevant))
     places = [place for place, paper in enumerate(ranking, 1) if paper in relevant]
     read = places[needed - 1] if 0 < needed <= len(places) else papers
     return (papers - read) / max(papers, 1) - (100 - WSS_RECALL_PERCENT) / 100
+
+
+def count_for_recall(relevant: int) -> int:
+    """Return how many of so many relevant papers are 95% of them, rounded up."""
+    return -(-WSS_RECALL_PERCENT * relevant // 100)
 
 
 def average(scores: Sequence[Scores]) -> Scores:

@@ -10,7 +10,7 @@ import numpy as np
 
 from crawler.embed import Embedder
 from crawler.learning import make_learner
-from crawler.ranking.ranker import Claim, to_scores
+from crawler.ranking.ranker import Claim, to_chances, to_scores
 from db.papers import iterate_current
 from db.store import Store
 from db.vectors import load_vectors, save_model
@@ -94,8 +94,7 @@ def rank_claims(
         )
         papers += [(row["arxiv_id"], row["version"], row["title"]) for row in usable]
     logits = np.concatenate(evidence)
-    for claim, scores in enumerate(to_scores(logits).T):
-        exact = 1 / (1 + np.exp(-np.clip(logits[:, claim], -500, 500)))
+    for claim, (scores, exact) in enumerate(zip(to_scores(logits).T, to_chances(logits).T, strict=True)):
         order = sorted(range(len(papers)), key=lambda row: (-logits[row, claim], papers[row][0]))
         ranked = [RankedPaper(*papers[row], float(scores[row]), float(exact[row])) for row in order]
         yield Ranking(ranked, ranker.version, without_vector)

@@ -156,7 +156,9 @@ def _build(origins: list[SettingsOrigin]) -> Settings:
 
 
 def _coerce(name: str, value: Any, origin: str) -> Any:
-    """Return the value in its field's type, checked."""
+    """Return the value in its field's type, checked; None, which only a default can be, stays."""
+    if value is None:
+        return None
     try:
         return _COERCERS.get(name, _text)(value)
     except (TypeError, ValueError) as error:
@@ -223,31 +225,28 @@ def _days(value: Any) -> int:
 
 
 def _count(value: Any) -> int:
+    return _whole_number(value, 0, 1000)
+
+
+def _budget(value: Any) -> int:
+    return _whole_number(value, 1, 100_000)
+
+
+def _whole_number(value: Any, least: int, most: int) -> int:
     text = str(value)
-    if not (text.isascii() and text.isdecimal() and int(text) <= 1000):
-        raise ValueError(f"must be a whole number from 0 to 1000, not {value!r}")
+    if not (text.isascii() and text.isdecimal() and least <= int(text) <= most):
+        raise ValueError(f"must be a whole number from {least} to {most}, not {value!r}")
     return int(text)
 
 
-def _budget(value: Any) -> int | None:
-    if value is None:
-        return None
-    text = str(value)
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 100_000):
-        raise ValueError(f"must be a whole number from 1 to 100000, not {value!r}")
-    return int(text)
-
-
-def _share(value: Any) -> float | None:
+def _share(value: Any) -> float:
     share = _score(value)
-    if share is not None and not 0 < share < 1:
+    if not 0 < share < 1:
         raise ValueError(f"must be above 0 and below 1, not {value!r}")
     return share
 
 
-def _score(value: Any) -> float | None:
-    if value is None:
-        return None
+def _score(value: Any) -> float:
     try:
         score = _number(value)
     except (TypeError, ValueError):
@@ -308,10 +307,8 @@ def _line(value: Any) -> str:
     return line
 
 
-def _prompt(value: Any) -> str | None:
+def _prompt(value: Any) -> str:
     """Return the text as it is, for a blank at its end belongs to it."""
-    if value is None:
-        return None
     if not isinstance(value, str) or not value.isprintable() or len(value) > 500:
         raise ValueError("must be one line of text of at most 500 characters")
     return value

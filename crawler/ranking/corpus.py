@@ -81,6 +81,11 @@ class Corpus:
         return np.array([self._places.get(paper.fingerprint(), NOT_AT_HAND) for paper in counted], dtype=np.intp)
 
 
+def space_evenly(rows: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
+    """Return so many of the rows at most, evenly spaced in their order."""
+    return rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.intp)]
+
+
 def count_words(papers: Sequence[Words]) -> list[Counted]:
     """Return what is counted of papers; what was counted before stays as it is."""
     return [count_terms(paper) if isinstance(paper, Document) else paper for paper in papers]

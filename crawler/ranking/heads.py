@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
-from crawler.ranking.corpus import Corpus, Encoded
+from crawler.ranking.corpus import Corpus, Encoded, space_evenly
 from crawler.ranking.features import Matrix, Weights
 from crawler.ranking.latent import Latent
 from crawler.ranking.priors import Prior, Rows
@@ -49,9 +49,7 @@ def learn_head(corpus: Corpus, latent: Latent, prior: Prior, accepted: Rows, rej
         prior: what its log-odds are taken from, the offset.
         unread: papers without a decision, of which evenly spaced ones are taken.
     """
-    unread = (
-        unread[np.linspace(0, len(unread) - 1, min(UNREAD, len(unread))).astype(np.intp)] if len(unread) else unread
-    )
+    unread = space_evenly(unread, UNREAD)
     rows = np.concatenate([accepted, rejected, unread])
     labels = np.concatenate([np.ones(len(accepted)), np.zeros(len(rows) - len(accepted))])
     weights = np.concatenate([np.ones(len(accepted) + len(rejected)), np.full(len(unread), UNREAD_WEIGHT)])

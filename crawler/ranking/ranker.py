@@ -20,7 +20,17 @@ from crawler.ranking.priors import Prior, Rows, Vectors, claim_shares, fed_prior
 from crawler.ranking.reasons import Neighbours, explain
 from db.records import Reasons
 
-__all__ = ["DEFAULT_THRESHOLD", "Claim", "Decided", "Document", "Ranker", "Seen", "document_text", "to_scores"]
+__all__ = [
+    "DEFAULT_THRESHOLD",
+    "Claim",
+    "Decided",
+    "Document",
+    "Ranker",
+    "Seen",
+    "document_text",
+    "to_chances",
+    "to_scores",
+]
 
 FEED_TRUST = 4.0  # accepted papers for half of the trust in feedback with decisions, beside the ranking of day zero
 HEAD_TRUST = 8.0  # the same for the trust in the head
@@ -48,6 +58,10 @@ class Decided:
 
     accepted: Sequence[int] = ()
     rejected: Sequence[int] = ()
+
+    def as_rows(self) -> tuple[Rows, Rows]:
+        """Return the places of both kinds as arrays."""
+        return np.array(self.accepted, dtype=np.intp), np.array(self.rejected, dtype=np.intp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +163,7 @@ class Ranker:
 
     def _make_model(self, place: int, decided: Decided) -> _Model:
         text, corpus, latent = self._text_of(place), self._corpus, self._latent
-        accepted, rejected = (np.array(rows, dtype=np.intp) for rows in (decided.accepted, decided.rejected))
+        accepted, rejected = decided.as_rows()
         if not len(accepted):
             return _Model(text.day_zero)
         learned = fed_prior(text.prior, corpus, latent, text.evidence, accepted, rejected)
@@ -236,13 +250,17 @@ class Ranker:
         """Return what tells which accepted papers of a claim are near; None where nothing was accepted."""
         if place not in self._near:
             seen, decided = self._seen, self._decided[place]
-            accepted, rejected = (np.array(rows, dtype=np.intp) for rows in (decided.accepted, decided.rejected))
             known = bool(seen.arxiv_ids) and bool(decided.accepted)
-            self._near[place] = Neighbours(self._corpus, seen.arxiv_ids, accepted, rejected) if known else None
+            self._near[place] = Neighbours(self._corpus, seen.arxiv_ids, *decided.as_rows()) if known else None
         return self._near[place]
 
 
 def to_scores(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return log-odds as probabilities, rounded to what is kept."""
-    scores: npt.NDArray[np.float64] = np.round(1 / (1 + np.exp(-np.clip(logits, -500, 500))), DECIMALS)
-    return scores
+    return np.round(to_chances(logits), DECIMALS)
+
+
+def to_chances(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return log-odds as probabilities."""
+    chances: npt.NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
+    return chances

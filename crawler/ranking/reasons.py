@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
 from crawler.ranking.claims import Document
-from crawler.ranking.corpus import Corpus, Encoded, Vectors
+from crawler.ranking.corpus import Corpus, Encoded, Vectors, space_evenly
 from crawler.ranking.features import Matrix
 from crawler.ranking.priors import Rows
 from crawler.ranking.words import split_terms, split_words
@@ -115,8 +115,7 @@ class Neighbours:
         """Take all papers of the corpus, their arXiv ids, and the places of those that were decided on."""
         self._vectors, self._ids, self._accepted = corpus.papers.vectors, arxiv_ids, accepted
         unread = np.setdiff1d(np.arange(len(self._vectors)), np.concatenate([accepted, rejected]))
-        spaced = np.linspace(0, len(unread) - 1, min(COMPARED, len(unread))).astype(np.intp)
-        self._unread = unread[spaced] if len(accepted) else unread[:0]
+        self._unread = space_evenly(unread, COMPARED)
 
     def find(self, arxiv_id: str, vector: Vectors) -> tuple[Neighbour, ...]:
         """Return the accepted papers nearest to a paper, by cosine, that are nearer than chance; at most three.
@@ -143,7 +142,9 @@ class Neighbours:
         )
 
     def _cosines(self, rows: Rows, vector: Vectors) -> npt.NDArray[np.float64]:
-        products: npt.NDArray[np.float64] = self._vectors[rows].astype(np.float64) @ vector.astype(np.float64)
+        products: npt.NDArray[np.float64] = self._vectors[rows].astype(np.float64, copy=False) @ vector.astype(
+            np.float64
+        )
         return products
 
 

@@ -39,11 +39,7 @@ def split_words(text: str) -> list[str]:
 
 def split_terms(text: str) -> list[str]:
     """Return the words of a text, then its pairs of neighbouring words, joined by a space."""
-    return join_pairs(split_words(text))
-
-
-def join_pairs(words: list[str]) -> list[str]:
-    """Return words, then their pairs of neighbours, joined by a space."""
+    words = split_words(text)
     return words + [f"{first} {second}" for first, second in pairwise(words)]
 
 

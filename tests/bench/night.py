@@ -20,22 +20,19 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from calibration import EDGES, Numbers, fit_curve, wilson
 
 from crawler.embed import DEFAULT_MODEL, SentenceTransformerEmbedder, find_model
 from crawler.ranking.background import Background
-from crawler.ranking.ranker import Claim, Document, Ranker, Seen, document_text
+from crawler.ranking.ranker import Claim, Document, Ranker, Seen, document_text, to_chances
 from crawler.sources.snapshot import SnapshotSource
 from curation.catalogue import load_catalogue
 from db.text import hash_text
 
 LABELS = Path(__file__).with_name("night-labels.tsv")
-EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0 + 1e-9)
 LIKELY = 0.1  # scores from which on the calibration error counts
 PRECISIONS = (0.5, 0.7, 0.8, 0.9)
-NORMAL_95 = 1.959964  # of the normal distribution, two-sided
 FOLDS, RESAMPLES, SEED = 5, 1_000, 20261125
-
-Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +64,7 @@ class Curve:
 
     def chances(self, logits: Numbers) -> Numbers:
         """Return probabilities."""
-        return chances_of(self.slope * logits + self.intercept)
+        return to_chances(self.slope * logits + self.intercept)
 
 
 def main() -> None:
@@ -119,26 +116,12 @@ def read_labels(papers: Sequence[str], codes: Sequence[str], logits: Numbers) ->
     )
 
 
-def chances_of(logits: Numbers) -> Numbers:
-    """Return the probabilities of log-odds."""
-    chances: Numbers = 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
-    return chances
-
-
-def wilson(share: float, count: float) -> tuple[float, float]:
-    """Return the 95% interval of a share of so many (Wilson 1927, Probable inference)."""
-    spread = NORMAL_95**2 / count
-    middle = (share + spread / 2) / (1 + spread)
-    half = NORMAL_95 * np.sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
-
-
 def print_reliability(labelled: Labelled) -> None:
     """Print what share of the pairs of each score is right, and the expected calibration error.
 
     Where pairs of one bin stand for unlike numbers, the intervals go by the effective number of pairs (Kish 1965).
     """
-    chances, weights = chances_of(labelled.logits), labelled.weights
+    chances, weights = to_chances(labelled.logits), labelled.weights
     bins = np.searchsorted(EDGES, chances, side="right")
     print("\nscore       read  stand for  mean score  accepted (95%)        label 2 (95%)")
     errors: list[tuple[float, float]] = []
@@ -165,27 +148,10 @@ def print_reliability(labelled: Labelled) -> None:
     print(f"expected calibration error of scores from {LIKELY} on {pairs @ gaps / pairs.sum():.3f}")
 
 
-def fit_curve(labelled: Labelled, *, slope: bool) -> Curve:
-    """Return the curve of the greatest weighted likelihood, found by Newton's steps.
-
-    Args:
-        slope: fit the slope too, which is 1 otherwise.
-    """
-    columns = np.stack([np.ones_like(labelled.logits), labelled.logits][: 2 if slope else 1], axis=1)
-    fixed = np.zeros_like(labelled.logits) if slope else labelled.logits
-    weights = labelled.weights / labelled.weights.sum()
-    values = np.zeros(columns.shape[1])
-    for _ in range(100):
-        chances = chances_of(fixed + columns @ values)
-        gradient = columns.T @ (weights * (labelled.accepted - chances))
-        curvature = columns.T @ (columns * (weights * chances * (1 - chances))[:, None])
-        step = np.linalg.solve(curvature + 1e-9 * np.eye(len(values)), gradient)
-        values = values + np.clip(step, -2, 2)
-        if np.abs(step).max() < 1e-10:
-            break
-    if slope:
-        return Curve("slope and intercept", float(values[1]), float(values[0]))
-    return Curve("intercept alone", 1.0, float(values[0]))
+def fit(labelled: Labelled, *, slope: bool) -> Curve:
+    """Return the curve that fits the labelled pairs best, by their weights; without `slope`, the intercept alone."""
+    name = "slope and intercept" if slope else "intercept alone"
+    return Curve(name, *fit_curve(labelled.logits, labelled.accepted, labelled.weights, slope=slope))
 
 
 def print_curves(labelled: Labelled) -> Curve:
@@ -201,12 +167,12 @@ def print_curves(labelled: Labelled) -> Curve:
             curve, cells = Curve("present"), ["1", "0"]
             held_out = curve.chances(labelled.logits)
         else:
-            curve = fit_curve(labelled, slope=slope)
+            curve = fit(labelled, slope=slope)
             held_out = np.empty_like(labelled.logits)
             for training, test in folds:
-                fitted = fit_curve(labelled.take(training), slope=slope)
+                fitted = fit(labelled.take(training), slope=slope)
                 held_out[test] = fitted.chances(labelled.logits[test])
-            again = [fit_curve(one, slope=slope) for one in resamples]
+            again = [fit(one, slope=slope) for one in resamples]
             slopes = _interval(curve.slope, [one.slope for one in again])
             cells = [slopes if slope else "1", _interval(curve.intercept, [one.intercept for one in again])]
         likelihood = np.log(np.where(labelled.accepted > 0, held_out, 1 - held_out))
@@ -245,7 +211,7 @@ def print_cuts(curve: Curve, logits: Numbers, labelled: Labelled) -> None:
         accepted = labelled.accepted[inside]
         share = f"{np.average(accepted, weights=labelled.weights[inside]):.3f}" if inside.any() else "none read"
         print(
-            f"{precision:<10} {chances_of(cut):.6f}  {curve.chances(cut):<12.3f}  {passing[-1] + 1:<6}"
+            f"{precision:<10} {to_chances(cut):.6f}  {curve.chances(cut):<12.3f}  {passing[-1] + 1:<6}"
             f" {accepted.sum():.0f} of {inside.sum()}, {share}"
         )
 

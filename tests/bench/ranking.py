@@ -21,12 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from calibration import bin_scores, calibration_error
 
 from crawler.embed import DEFAULT_MODEL, SentenceTransformerEmbedder, find_model
 from crawler.ranking.background import Background
-from crawler.ranking.ranker import Claim, Decided, Document, Ranker, Seen, document_text
-
-EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0 + 1e-9)
+from crawler.ranking.ranker import Claim, Decided, Document, Ranker, Seen, document_text, to_chances
 
 
 def main() -> None:
@@ -59,9 +58,7 @@ class Bench:
     def __init__(self, folder: Path, documents: Path, embedder: SentenceTransformerEmbedder) -> None:
         with gzip.open(documents, "rt", encoding="utf-8") as file:
             self.rows = [json.loads(line) for line in file]
-        kept = documents.with_name(
-            "vectors.npy"
-        )  # ours read whole abstracts; peers.py keeps its own, as its model is set
+        kept = documents.with_name("vectors.npy")  # of whole abstracts; peers.py keeps its own, as its model is set
         if not kept.exists():
             np.save(kept, embedder.encode([document_text(row["title"], row["abstract"]) for row in self.rows]))
         self.vectors = np.load(kept)
@@ -125,26 +122,20 @@ class Bench:
     def _write(self, out: Any, topic: str, logits: Any, places: Any) -> None:
         ranked = sorted(places, key=lambda place: (-logits[place], self.rows[place]["id"]))
         labels = [self.labels.get((topic, self.rows[place]["id"]), 0) for place in places]
-        chances = 1 / (1 + np.exp(-logits[list(places)]))
+        chances = to_chances(logits[list(places)])
         self._judged += [(chance, label) for chance, label in zip(chances, labels, strict=True) if label >= 0]
         for number, place in enumerate(ranked, 1):
             out.write(f"{topic} Q0 {self.rows[place]['id']} {number} {logits[place]:.9f} {Ranker.version}\n")
 
     def _print_reliability(self, title: str) -> None:
         """Print how many of the pairs of each score are labelled relevant, and the expected calibration error."""
-        chances, relevant = (np.array(column) for column in zip(*self._judged, strict=True))
-        bins = np.searchsorted(EDGES, chances, side="right")
+        chances, labels = (np.array(column) for column in zip(*self._judged, strict=True))
+        bins = bin_scores(chances, (labels > 0).astype(np.float64))
         print(f"\n{title}: score, pairs, labelled relevant, mean score")
-        errors = []
-        for number in range(1, len(EDGES)):
-            inside = bins == number
-            if inside.any():
-                share, mean = (relevant[inside] > 0).mean(), chances[inside].mean()
-                errors.append((inside.sum(), abs(share - mean)))
-                print(f"  {EDGES[number - 1]:.2f}-{EDGES[number]:.2f} {inside.sum():7} {share:.3f} {mean:.3f}")
-        weights, gaps = (np.array(column) for column in zip(*errors, strict=True))
-        likely = weights[1:] @ gaps[1:] / weights[1:].sum()
-        print(f"  expected calibration error {weights @ gaps / weights.sum():.4f}, of scores from 0.1 on {likely:.3f}")
+        for one in bins:
+            print(f"  {one.low:.2f}-{one.high:.2f} {one.pairs:7} {one.share:.3f} {one.mean:.3f}")
+        likely = calibration_error(bins[1:])
+        print(f"  expected calibration error {calibration_error(bins):.4f}, of scores from 0.1 on {likely:.3f}")
 
 
 if __name__ == "__main__":

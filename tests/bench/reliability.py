@@ -14,20 +14,16 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-from ranking import EDGES, Bench
-from scipy.optimize import minimize
+from calibration import Bin, Numbers, bin_scores, calibration_error, fit_curve, wilson
+from ranking import Bench
 
 from crawler.embed import DEFAULT_MODEL, SentenceTransformerEmbedder, find_model
-from crawler.ranking.ranker import Ranker
+from crawler.ranking.ranker import Ranker, to_chances
 
 PICTURE = Path(__file__).resolve().parents[2] / "docs" / "pictures" / "reliability.svg"
-NORMAL = 1.959964  # two-sided, 95%
-Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +37,7 @@ class Pairs:
     @property
     def scores(self) -> Numbers:
         """Return the scores."""
-        return _chances(self.logits)
-
-
-@dataclass(frozen=True, slots=True)
-class Bin:
-    """The pairs of one range of scores, with a 95% interval of the share that is relevant (Wilson 1927)."""
-
-    pairs: int
-    share: float
-    mean: float
-
-    def interval(self) -> tuple[float, float]:
-        """Return both ends."""
-        spread = NORMAL**2 / self.pairs
-        middle = (self.share + spread / 2) / (1 + spread)
-        half = NORMAL / (1 + spread) * sqrt(self.share * (1 - self.share) / self.pairs + spread / (4 * self.pairs))
-        return middle - half, middle + half
+        return to_chances(self.logits)
 
 
 def main() -> None:
@@ -74,7 +54,8 @@ def main() -> None:
     print("| ranking | calibration error: all pairs | from 0.1 on | topic held out: all pairs | from 0.1 on |")
     print("|---|---|---|---|---|")
     for (name, pairs), scores in zip(rankings.items(), held_out, strict=True):
-        errors = [*calibration_error(pairs.scores, pairs.relevant), *calibration_error(scores, pairs.relevant)]
+        present, refitted = bin_scores(pairs.scores, pairs.relevant), bin_scores(scores, pairs.relevant)
+        errors = [calibration_error(bins) for bins in (present, present[1:], refitted, refitted[1:])]
         print(f"| {name} | {' | '.join(f'{error:.4f}' for error in errors)} |")
     draw({name: bin_scores(pairs.scores, pairs.relevant) for name, pairs in rankings.items()}, options.picture)
 
@@ -105,36 +86,8 @@ def score_held_out(rankings: Sequence[Pairs]) -> list[Numbers]:
             np.concatenate([pairs.relevant[kept] for pairs, kept in zip(rankings, others, strict=True)]),
         )
         for pairs, kept, found in zip(rankings, others, scores, strict=True):
-            found[~kept] = _chances(slope * pairs.logits[~kept] + intercept)
+            found[~kept] = to_chances(slope * pairs.logits[~kept] + intercept)
     return scores
-
-
-def fit_curve(logits: Numbers, relevant: Numbers) -> tuple[float, float]:
-    """Fit slope and intercept of a logistic curve by maximum likelihood."""
-
-    def loss(point: Numbers) -> tuple[float, Numbers]:
-        moved = point[0] * logits + point[1]
-        errors = _chances(moved) - relevant
-        value = float((np.logaddexp(0, moved) - relevant * moved).sum())
-        return value, np.array([errors @ logits, errors.sum()])
-
-    slope, intercept = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B").x
-    return float(slope), float(intercept)
-
-
-def bin_scores(scores: Numbers, relevant: Numbers) -> list[Bin]:
-    """Return the ranges of scores that have pairs, from below."""
-    numbers = np.searchsorted(EDGES, scores, side="right")
-    inside = [numbers == number for number in range(1, len(EDGES)) if (numbers == number).any()]
-    return [Bin(int(some.sum()), float(relevant[some].mean()), float(scores[some].mean())) for some in inside]
-
-
-def calibration_error(scores: Numbers, relevant: Numbers) -> tuple[float, float]:
-    """Return the expected calibration error of all pairs, and of those with a score from 0.1 on."""
-    bins, errors = bin_scores(scores, relevant), []
-    for some in (bins, bins[1:]):
-        errors.append(sum(one.pairs * abs(one.share - one.mean) for one in some) / sum(one.pairs for one in some))
-    return errors[0], errors[1]
 
 
 def draw(curves: dict[str, list[Bin]], picture: Path) -> None:
@@ -149,22 +102,19 @@ def draw(curves: dict[str, list[Bin]], picture: Path) -> None:
     for axes, (name, bins) in zip(figure.subplots(1, len(curves), sharey=True), curves.items(), strict=True):
         axes.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=1)
         means, shares = [one.mean for one in bins], [one.share for one in bins]
-        lower, upper = zip(*(one.interval() for one in bins), strict=True)
+        lower, upper = zip(*(wilson(one.share, one.pairs) for one in bins), strict=True)
         ends = [np.subtract(shares, lower), np.subtract(upper, shares)]
         axes.errorbar(means, shares, yerr=ends, fmt="o-", color="#1f5fa8", capsize=3, linewidth=1, markersize=4)
         for one in bins:
-            axes.annotate(f"{one.pairs:,}", (one.mean, one.interval()[0]), (3, -11), textcoords="offset points")
+            axes.annotate(
+                f"{one.pairs:,}", (one.mean, wilson(one.share, one.pairs)[0]), (3, -11), textcoords="offset points"
+            )
         axes.set(title=name, xlabel="score", xlim=(-0.03, 1.12), ylim=(-0.06, 1.03), aspect="equal")
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_xticks(np.linspace(0, 1, 6))
     figure.axes[0].set_ylabel("share labelled relevant")
     picture.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(picture, format="svg", metadata={"Date": None, "Creator": None})
-
-
-def _chances(logits: Numbers) -> Numbers:
-    chances: Numbers = 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
-    return chances
 
 
 if __name__ == "__main__":

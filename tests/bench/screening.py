@@ -22,13 +22,13 @@ import tempfile
 import time
 import zipfile
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 
 import numpy as np
 from ranking import Bench
 
 from crawler.embed import DEFAULT_MODEL, SentenceTransformerEmbedder, find_model
+from crawler.evaluation import count_for_recall
 from crawler.ranking.ranker import Claim, Decided, Ranker, Seen
 
 OTHERS = 2_000
@@ -65,7 +65,7 @@ class Screened:
 
     def work_saved(self, relevant: int, papers: int) -> float:
         """Return work saved over sampling at 95% recall (Cohen 2006)."""
-        screened = int(np.argmax(np.cumsum(self.labels) >= ceil(0.95 * relevant))) + 1
+        screened = int(np.argmax(np.cumsum(self.labels) >= count_for_recall(relevant))) + 1
         return 1 - screened / papers - 0.05
 
 
@@ -114,7 +114,7 @@ def screen(bench: Bench, pool: Pool, priors: list[int]) -> Screened:
     )
     ranker = Ranker([pool.claim], [bench.claim_vectors[pool.column]], bench.background, seen)
     decided, order, seconds, ranked = list(priors), list[int](), list[float](), list[int]()
-    wanted = ceil(0.95 * (sum(pool.labels) - sum(pool.labels[row] for row in priors)))
+    wanted = count_for_recall(sum(pool.labels) - sum(pool.labels[row] for row in priors))
     while sum(order) < wanted:
         if len(order) <= EACH or len(order) % EVERY == 0:
             began = time.perf_counter()

@@ -68,6 +68,12 @@ def review_of(store: Store) -> Review:
     return Review(store, reviewer="ada", clock=lambda: NOW)
 
 
+def make_ranker(store: Store) -> QueueRanker:
+    ranker = QueueRanker.make(store)
+    assert ranker is not None
+    return ranker
+
+
 def decide(store: Store, count: int) -> None:
     """Accept what is liked and reject what is not, so many of each."""
     review, rows = review_of(store), waiting(store)
@@ -89,8 +95,7 @@ PAPERS = [make_paper(number) for number in range(1, 91)]
 def test_a_decision_re_orders_what_waits_and_leaves_the_matches(store: Store) -> None:
     match(store, PAPERS)
     before, matches = waiting(store), store.rows("SELECT * FROM matches ORDER BY match_id")
-    ranker = QueueRanker.make(store)
-    assert ranker is not None
+    ranker = make_ranker(store)
     decide(store, 8)
     scores = ranker.rerank("W2.2")
     after = waiting(store)
@@ -98,14 +103,12 @@ def test_a_decision_re_orders_what_waits_and_leaves_the_matches(store: Store) ->
     assert scores == {row["id"]: row["score"] for row in after}
     assert [row["score"] for row in after] == sorted((row["score"] for row in after), reverse=True)
     assert store.rows("SELECT * FROM matches ORDER BY match_id") == matches
-    fresh = QueueRanker.make(store)
-    assert fresh is not None and fresh.rerank("W2.2") == scores  # same data, same scores
+    assert make_ranker(store).rerank("W2.2") == scores  # same data, same scores
 
 
 def test_other_phenomena_are_left_alone_and_an_undo_takes_all_back(store: Store) -> None:
     match(store, PAPERS)
-    ranker = QueueRanker.make(store)
-    assert ranker is not None
+    ranker = make_ranker(store)
     ranker.rerank("W2.2")
     before, others = waiting(store), waiting(store, "W9.9")
     decide(store, 1)
@@ -119,8 +122,7 @@ def test_other_phenomena_are_left_alone_and_an_undo_takes_all_back(store: Store)
 
 def test_a_decision_carries_the_score_it_was_made_on(store: Store) -> None:
     match(store, PAPERS)
-    ranker = QueueRanker.make(store)
-    assert ranker is not None
+    ranker = make_ranker(store)
     decide(store, 4)
     ranker.rerank("W2.2")
     best = waiting(store)[0]
@@ -135,8 +137,7 @@ def test_a_decision_carries_the_score_it_was_made_on(store: Store) -> None:
 
 def test_a_new_revision_forgets_the_standing_score(store: Store) -> None:
     match(store, PAPERS)
-    ranker = QueueRanker.make(store)
-    assert ranker is not None
+    ranker = make_ranker(store)
     decide(store, 4)
     ranker.rerank("W2.2")
     row = waiting(store)[0]
@@ -178,8 +179,7 @@ def test_an_audit_keeps_the_score_of_its_draw(store: Store) -> None:
             {"candidate_id": row["id"], "run_id": 1, "draw": 1, "stratum": "near", "probability": 0.5, "place": 0.9}
             | {"match_id": store.value("SELECT match_id FROM candidates WHERE candidate_id = ?", (row["id"],))},
         )
-    ranker = QueueRanker.make(store)
-    assert ranker is not None
+    ranker = make_ranker(store)
     assert row["id"] not in ranker.rerank("W2.2")
 
 
@@ -189,8 +189,7 @@ def test_what_was_decided_is_scored_by_what_did_not_learn_from_it(store: Store) 
     decide(store, 10)
     odd = next(row for row in waiting(store) if DISLIKED in row["title"])
     review_of(store).decide(odd["id"], Decision(Verdict.ACCEPT, Stance.MENTIONS))
-    ranker = QueueRanker.make(store)
-    assert ranker is not None
+    ranker = make_ranker(store)
     held_out = ranker.score_held_out("W2.2")
     assert len(held_out) == 21
     liked = [held_out[paper.arxiv_id] for paper in PAPERS if LIKED in paper.title and paper.arxiv_id in held_out]

@@ -10,28 +10,17 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pytest
+from word_vectors import embed, embed_documents
 
 from crawler.ranking.background import Background, Lexicon
 from crawler.ranking.features import COUNTING, Counted, Vocabulary, count_terms
 from crawler.ranking.ranker import Claim, Decided, Document, Ranker, Seen
-from crawler.ranking.words import split_words
 
 TOPIC = "grokking delayed generalization memorization modular arithmetic weight decay".split()
 HIDDEN = "circuit fourier phase clean slingshot".split()  # words that relevant papers share and no claim says
 OTHER = "protein graph robot speech image video market river climate poem tensor query index".split()
 CLAIM = Claim("W2.2", "Grokking", "Networks generalize long after memorization.", ("delayed generalization",))
 LEXICON = Lexicon(1_000, {word: 60 for word in [*TOPIC, *HIDDEN, *OTHER]})
-WIDTH = 64
-
-
-def embed(texts: Sequence[str]) -> npt.NDArray[np.float32]:
-    """Give each word a direction of its own, and a text the mean of its words."""
-    vectors = np.full((len(texts), WIDTH), 1e-3)
-    for row, text in enumerate(texts):
-        for word in split_words(text):
-            vectors[row] += np.random.default_rng(sum(map(ord, word)) * 7919 + len(word)).normal(size=WIDTH)
-    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return unit.astype(np.float32)
 
 
 def make_documents(relevant: int, others: int, seed: int = 1) -> list[Document]:
@@ -47,7 +36,7 @@ def make_documents(relevant: int, others: int, seed: int = 1) -> list[Document]:
 
 
 def see(documents: Sequence[Document], published: Sequence[str] | None = None) -> Seen:
-    vectors = embed([f"{one.title}. {one.abstract}" for one in documents])
+    vectors = embed_documents(documents)
     return Seen(documents, vectors, published or ["2026-11-24"] * len(documents))
 
 

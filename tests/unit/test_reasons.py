@@ -8,34 +8,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pytest
+from word_vectors import embed, embed_documents
 
 from crawler.ranking.background import Background, Lexicon
 from crawler.ranking.ranker import Claim, Decided, Document, Ranker, Seen
 from crawler.ranking.reasons import show_term
-from crawler.ranking.words import split_words
 from db.records import Reasons
 
 OTHER = "protein graph robot speech image video market river climate poem tensor query index".split()
 CLAIM = Claim("W2.2", "Grokking", "Networks generalize long after memorization.", ("delayed generalization",))
 ELSE = Claim("H9.9", "Rivers", "A climate of robots.")
 LEXICON = Lexicon(1_000, {word: 60 for word in ["grokking", "delayed", "circuit", "slingshot", *OTHER]})
-WIDTH = 64
-
-
-def embed(texts: Sequence[str]) -> npt.NDArray[np.float32]:
-    """Give each word a direction of its own, and a text the mean of its words."""
-    vectors = np.full((len(texts), WIDTH), 1e-3)
-    for row, text in enumerate(texts):
-        for word in split_words(text):
-            vectors[row] += np.random.default_rng(sum(map(ord, word)) * 7919 + len(word)).normal(size=WIDTH)
-    unit: npt.NDArray[np.float32] = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    return unit
-
-
-def vectors_of(documents: Sequence[Document]) -> npt.NDArray[np.float32]:
-    return embed([f"{one.title}. {one.abstract}" for one in documents])
 
 
 def make_seen() -> Seen:
@@ -46,7 +30,7 @@ def make_seen() -> Seen:
         words = [*(["circuit", "slingshot"] if number < 20 else []), *chance.sample(OTHER, 7)]
         documents.append(Document(" ".join(words[-2:]), " ".join(words) + "."))
     ids = [f"2611.{number:05d}" for number in range(200)]
-    return Seen(documents, vectors_of(documents), ["2026-11-24"] * 200, ids)
+    return Seen(documents, embed_documents(documents), ["2026-11-24"] * 200, ids)
 
 
 def make(*claims: Claim, decided: Sequence[Decided] = (), seen: Seen | None = None) -> Ranker:
@@ -55,7 +39,7 @@ def make(*claims: Claim, decided: Sequence[Decided] = (), seen: Seen | None = No
 
 
 def explain(ranker: Ranker, document: Document, *, claim: int = 0, arxiv_id: str = "new") -> Reasons:
-    (found,) = ranker.explain([document], [arxiv_id], vectors_of([document]), [claim])
+    (found,) = ranker.explain([document], [arxiv_id], embed_documents([document]), [claim])
     return found
 
 
@@ -89,7 +73,7 @@ def test_the_nearest_accepted_papers_are_told_if_they_are_nearer_than_chance() -
     twin = replace(seen.documents[7], title=f"{seen.documents[7].title} poem")
     nearest = explain(ranker, twin).nearest
     assert nearest[0].arxiv_id == "2611.00007"
-    expected = float(vectors_of([twin])[0].astype(np.float64) @ seen.vectors[7].astype(np.float64))
+    expected = float(embed_documents([twin])[0].astype(np.float64) @ seen.vectors[7].astype(np.float64))
     assert math.isclose(nearest[0].cosine, expected, abs_tol=5e-4)
     assert [one.cosine for one in nearest] == sorted((one.cosine for one in nearest), reverse=True)
     assert explain(ranker, Document("xylophone", "Zebra quilt violin.")).nearest == ()
@@ -110,14 +94,14 @@ def test_reasons_are_the_same_every_time_and_whatever_else_is_explained() -> Non
     alone = explain(make(CLAIM, decided=decided[:1], seen=seen), paper)
     both = make(CLAIM, ELSE, decided=decided, seen=seen)
     other = seen.documents[0]
-    found = both.explain([other, paper, paper], ["a", "new", "new"], vectors_of([other, paper, paper]), [0, 1, 0])
+    found = both.explain([other, paper, paper], ["a", "new", "new"], embed_documents([other, paper, paper]), [0, 1, 0])
     assert found[2] == alone
     assert found[1].nearest != alone.nearest or found[1].words != alone.words
 
 
 def test_without_decisions_ids_or_words_there_is_nothing_to_tell() -> None:
     assert explain(make(CLAIM), Document("", "")) == Reasons()
-    assert make(CLAIM).explain([], [], vectors_of([]), []) == []
+    assert make(CLAIM).explain([], [], embed_documents([]), []) == []
     seen = replace(make_seen(), arxiv_ids=())
     assert explain(make(CLAIM, decided=[Decided([3], [])], seen=seen), seen.documents[3]).nearest == ()
 
