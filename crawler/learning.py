@@ -6,10 +6,11 @@ It also tells what of a paper bears on a claim, and why its score is so high.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
+from crawler.control import Progress, no_progress
 from crawler.embed import Embedder, encode_cached
 from crawler.ranking.background import Background
 from crawler.ranking.corpus import Words
@@ -17,11 +18,11 @@ from crawler.ranking.features import COUNTING, Counted, count_terms
 from crawler.ranking.ranker import Claim, Decided, Document, Ranker, Seen
 from crawler.ranking.sentences import best_sentences
 from db.decisions import list_verdicts
-from db.papers import list_at_hand
-from db.records import Reasons, Sentence
+from db.papers import list_at_hand, list_hashes_at_hand
+from db.records import ModelIdentity, Reasons, Sentence
 from db.store import Row, Store
 from db.text import hash_text
-from db.vectors import Vectors, load_vectors, save_model
+from db.vectors import Vectors, keep_model, load_vectors
 from db.words import load_words, save_words
 
 AT_HAND = 20_000  # papers that a ranker looks at while it is made, the newest ones, beside those of candidates
@@ -33,14 +34,16 @@ class Learner:
     """A ranker with what it was made from.
 
     Attributes:
-        papers: a name of the papers at hand.
+        papers: a name of the papers at hand and of the model, as `name_papers` gives it.
         places: the place of each paper at hand, by arXiv id.
+        texts: the hash of each one's text, by arXiv id.
         counted: what was counted of the papers at hand, by text hash.
     """
 
     ranker: Ranker
     papers: str
     places: Mapping[str, int]
+    texts: Mapping[str, str]
     counted: Mapping[str, Counted]
 
     def words_of(self, rows: Sequence[Row]) -> list[Words]:
@@ -48,7 +51,14 @@ class Learner:
         return [self.counted.get(row["text_hash"]) or Document(row["title"], row["abstract"]) for row in rows]
 
 
-def make_learner(store: Store, embedder: Embedder, claims: Sequence[Claim], *, use_decisions: bool = True) -> Learner:
+def make_learner(
+    store: Store,
+    embedder: Embedder,
+    claims: Sequence[Claim],
+    *,
+    use_decisions: bool = True,
+    progress: Progress = no_progress,
+) -> Learner:
     """Return a ranker for these claims; the same database gives the same ranker.
 
     Args:
@@ -58,26 +68,35 @@ def make_learner(store: Store, embedder: Embedder, claims: Sequence[Claim], *, u
         EmbeddingError: a claim cannot be embedded.
     """
     claim_vectors = encode_claims(store, embedder, claims)
-    with store.transaction():
-        model_id = save_model(store, embedder.identity)
+    model_id = keep_model(store, embedder.identity)
     codes = [claim.code for claim in claims]
     verdicts = list_verdicts(store, codes) if use_decisions else []
     rows = list_at_hand(store, model_id, limit=AT_HAND)
     places = {row["arxiv_id"]: place for place, row in enumerate(rows)}
     decided = find_decided(verdicts, codes, places)
-    counted = _count_at_hand(store, rows)
+    counted = _count_at_hand(store, rows, progress)
     words = [counted[row["text_hash"]] for row in rows]
     days = [row["published_at"][:10] for row in rows]
     seen = Seen(words, _load_at_hand(store, model_id, rows, embedder), days, list(places))
     background = Background.load(embedder.identity)
-    papers = hash_text("\n".join(row["text_hash"] for row in rows))
-    ranker = Ranker(claims, claim_vectors, background, seen, decided, fit=name_fit(papers, verdicts))
-    return Learner(ranker, papers, places, counted)
+    papers = _name(embedder.identity, [row["text_hash"] for row in rows])
+    ranker = Ranker(claims, claim_vectors, background, seen, decided, fit=name_fit(papers, claims, verdicts))
+    return Learner(ranker, papers, places, {row["arxiv_id"]: row["text_hash"] for row in rows}, counted)
 
 
-def name_fit(papers: str, verdicts: Sequence[Row]) -> str:
-    """Return a short name for the papers and decisions that a ranker learned from."""
-    return hash_text("\n".join([papers, *(" ".join(row.values()) for row in verdicts)]))[:8]
+def name_papers(store: Store, identity: ModelIdentity) -> str:
+    """Return a name of the papers at hand and of the model, as a learner made now would have it."""
+    return _name(identity, list_hashes_at_hand(store, keep_model(store, identity), limit=AT_HAND))
+
+
+def _name(identity: ModelIdentity, text_hashes: Sequence[str]) -> str:
+    return hash_text("\n".join([*map(str, astuple(identity)), *text_hashes]))
+
+
+def name_fit(papers: str, claims: Sequence[Claim], verdicts: Sequence[Row]) -> str:
+    """Return a short name of all that a ranker is made from: papers and model, claims, decisions."""
+    told = [papers, *map(repr, claims), *(" ".join(row.values()) for row in verdicts)]
+    return hash_text("\n".join(told))[:8]
 
 
 def encode_claims(store: Store, embedder: Embedder, claims: Sequence[Claim]) -> list[Vectors]:
@@ -89,12 +108,12 @@ def encode_claims(store: Store, embedder: Embedder, claims: Sequence[Claim]) -> 
 
 
 def find_decided(verdicts: Sequence[Row], codes: Sequence[str], places: Mapping[str, int]) -> list[Decided]:
-    """Return the places of what was decided for each phenomenon; a paper that is not at hand has none."""
-    by_code: dict[str, dict[str, list[int]]] = {code: {"accept": [], "reject": []} for code in codes}
+    """Return the places of each phenomenon's candidates by what was decided; a paper that is not at hand has none."""
+    by_code: dict[str, dict[str, list[int]]] = {code: {"accept": [], "reject": [], "open": []} for code in codes}
     for row in verdicts:
         if row["arxiv_id"] in places:
             by_code[row["phenomenon"]][row["kind"]].append(places[row["arxiv_id"]])
-    return [Decided(kinds["accept"], kinds["reject"]) for kinds in by_code.values()]
+    return [Decided(kinds["accept"], kinds["reject"], kinds["open"]) for kinds in by_code.values()]
 
 
 def _load_at_hand(store: Store, model_id: int, rows: Sequence[Row], embedder: Embedder) -> Vectors:
@@ -105,7 +124,7 @@ def _load_at_hand(store: Store, model_id: int, rows: Sequence[Row], embedder: Em
     return vectors
 
 
-def _count_at_hand(store: Store, rows: Sequence[Row]) -> dict[str, Counted]:
+def _count_at_hand(store: Store, rows: Sequence[Row], progress: Progress) -> dict[str, Counted]:
     """Return what was counted of these texts, by text hash; what is not kept yet is counted and kept."""
     hashes = [row["text_hash"] for row in rows]
     counted = {key: Counted.from_bytes(kept) for key, kept in load_words(store, COUNTING, hashes).items()}
@@ -117,6 +136,7 @@ def _count_at_hand(store: Store, rows: Sequence[Row]) -> dict[str, Counted]:
         with store.transaction():
             save_words(store, COUNTING, {key: one.to_bytes() for key, one in new.items()}, keep=hashes)
         counted |= new
+        progress("read", len(counted), len(set(hashes)))
     return counted
 
 

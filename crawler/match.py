@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from crawler.audit import draw_audits, gather_for_audit
@@ -9,13 +11,25 @@ from crawler.control import Progress, Stop
 from crawler.embed import Embedder, StoppableEmbedder
 from crawler.learning import Learner, explain_pairs, load_documents, make_learner
 from crawler.ranking.ranker import Claim, Ranker
-from crawler.rerank import rerank_all
+from crawler.ranking.recalibration import FEWEST_DECISIONS, recalibrate
+from crawler.rerank import is_outdated, rerank_all, score_backlog
 from db.audits import forget_other_pools, queue_audits
-from db.matches import Match, count_unmatched, find_threshold, list_unmatched, queue_matches, save_matches, save_ranking
+from db.decisions import list_scored_verdicts
+from db.matches import (
+    Cut,
+    Match,
+    count_unmatched,
+    find_cut,
+    list_backlog,
+    list_unmatched,
+    queue_matches,
+    save_matches,
+    save_ranking,
+)
 from db.phenomena import catalogue_version, list_phenomena
 from db.runs import add_to_run, set_run
-from db.store import Store
-from db.vectors import save_model
+from db.store import Row, Store
+from db.vectors import keep_model
 
 CHUNK = 500  # revisions between two commits
 
@@ -40,7 +54,8 @@ def match_missing(
     Args:
         threshold: the score from which a match passes.
         precision: the share of what passes that is to be right, in place of the threshold. The score that this comes to
-            is worked out once for a ranker, a model and a catalogue, so that it does not move from night to night.
+            is worked out for a ranker, a model and a catalogue, and anew when twice as much was decided as it rests
+            on: each time all stored papers are matched again, so that it must not move from night to night.
         budget: how many candidates are new at most.
         audit_size: how many of the others are queued beside it at most, drawn at random.
 
@@ -52,24 +67,32 @@ def match_missing(
     if not phenomena:
         return 0
     claims = [Claim.of(phenomenon) for phenomenon in phenomena]
+    model_id = keep_model(store, embedder.identity)
     with store.transaction():
-        model_id = save_model(store, embedder.identity)
         set_run(store, run_id, ranker_version=Ranker.version)
     learner: Learner | None = None
     way = (Ranker.version, model_id, catalogue_version(phenomena))
+    cut = Cut(threshold)
     if precision is not None:
-        known = find_threshold(store, *way, precision)
-        if known is None:
-            learner = make_learner(store, embedder, claims)
-            known = learner.ranker.cut_for_precision(precision)
-        threshold = known
+        verdicts = list_scored_verdicts(store)
+        known = find_cut(store, *way, precision)
+        if known is None or len(verdicts) >= max(2 * known.decided, FEWEST_DECISIONS):
+            learner = make_learner(store, embedder, claims, progress=progress)
+            known = _work_out_cut(learner.ranker, precision, verdicts)
+        cut = known
+    threshold = cut.threshold
     with store.transaction():
-        ranking_id = save_ranking(store, *way, threshold, precision)
+        ranking_id = save_ranking(store, *way, cut)
     if audit_size:
         forget_other_pools(store, ranking_id, audit_size)
     total, done, last = count_unmatched(store, ranking_id, model_id), 0, 0
-    if total:
-        learner = learner or make_learner(store, embedder, claims)
+    if learner is None and (
+        total
+        or is_outdated(store, embedder.identity, claims)
+        or (budget is not None and list_backlog(store, ranking_id))
+    ):
+        learner = make_learner(store, embedder, claims, progress=progress)
+    if total and learner:
         with store.transaction():
             set_run(store, run_id, ranker_version=f"{Ranker.version}+{learner.ranker.fit}")
     while learner and (rows := list_unmatched(store, ranking_id, model_id, after=last, limit=CHUNK)):
@@ -95,10 +118,18 @@ def match_missing(
         ranker = learner.ranker if learner else None
         audits = draw_audits(store, embedder, claims, size=audit_size, model_id=model_id, ranker=ranker)
     with store.transaction():
-        queued, left = queue_matches(store, ranking_id, run_id=run_id, now=now, budget=budget)
+        fresh = score_backlog(store, learner, ranking_id) if learner and budget is not None else None
+        queued, left = queue_matches(store, ranking_id, run_id=run_id, now=now, budget=budget, scores=fresh)
         if audits is not None:
             queued += queue_audits(store, ranking_id, audits, run_id=run_id, now=now)
         add_to_run(store, run_id, queued=queued)
     if learner:
         rerank_all(store, learner, stop)
     return left
+
+
+def _work_out_cut(ranker: Ranker, precision: float, verdicts: Sequence[Row]) -> Cut:
+    """Return what a wanted precision comes to; where too few papers are at hand, it is no cut to be kept."""
+    curve = recalibrate([row["score"] for row in verdicts], [row["accepted"] for row in verdicts])
+    threshold = ranker.cut_for_precision(precision, curve)
+    return Cut(threshold, precision, len(verdicts)) if ranker.knows_field() else Cut(threshold)

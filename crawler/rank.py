@@ -8,12 +8,13 @@ from datetime import date
 
 import numpy as np
 
+from crawler.control import Progress, no_progress
 from crawler.embed import Embedder
 from crawler.learning import make_learner
 from crawler.ranking.ranker import Claim, to_chances, to_scores
 from db.papers import iterate_current
 from db.store import Store
-from db.vectors import load_vectors, save_model
+from db.vectors import keep_model, load_vectors
 
 CHUNK = 2_000
 
@@ -44,7 +45,13 @@ class Ranking:
 
 
 def rank_papers(
-    store: Store, embedder: Embedder, claim: Claim, *, since: date | None = None, limit: int | None = None
+    store: Store,
+    embedder: Embedder,
+    claim: Claim,
+    *,
+    since: date | None = None,
+    limit: int | None = None,
+    progress: Progress = no_progress,
 ) -> Ranking:
     """Rank the stored papers for a claim; equal scores go by id.
 
@@ -55,7 +62,7 @@ def rank_papers(
     Raises:
         EmbeddingError: the claim cannot be embedded.
     """
-    (ranking,) = rank_claims(store, embedder, [claim], since=since)
+    (ranking,) = rank_claims(store, embedder, [claim], since=since, progress=progress)
     return replace(ranking, papers=ranking.papers if limit is None else ranking.papers[:limit])
 
 
@@ -66,6 +73,7 @@ def rank_claims(
     *,
     since: date | None = None,
     use_decisions: bool = True,
+    progress: Progress = no_progress,
 ) -> Iterator[Ranking]:
     """Yield the ranking of all stored papers for each claim; the papers are read and judged once.
 
@@ -76,10 +84,9 @@ def rank_claims(
     Raises:
         EmbeddingError: a claim cannot be embedded.
     """
-    learner = make_learner(store, embedder, claims, use_decisions=use_decisions)
+    learner = make_learner(store, embedder, claims, use_decisions=use_decisions, progress=progress)
     ranker = learner.ranker
-    with store.transaction():
-        model_id = save_model(store, embedder.identity)
+    model_id = keep_model(store, embedder.identity)
     papers: list[tuple[str, int, str]] = []
     evidence = [np.empty((0, len(claims)))]
     without_vector = 0
@@ -93,6 +100,7 @@ def rank_claims(
             ranker.evidence(learner.words_of(usable), np.stack([known[row["text_hash"]] for row in usable]))
         )
         papers += [(row["arxiv_id"], row["version"], row["title"]) for row in usable]
+        progress("rank", len(papers), None)
     logits = np.concatenate(evidence)
     for claim, (scores, exact) in enumerate(zip(to_scores(logits).T, to_chances(logits).T, strict=True)):
         order = sorted(range(len(papers)), key=lambda row: (-logits[row, claim], papers[row][0]))

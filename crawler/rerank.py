@@ -9,27 +9,38 @@ from collections.abc import Sequence
 
 from crawler.control import Stop
 from crawler.embed import StoredVectors
-from crawler.learning import Learner, find_decided, make_learner, name_fit
+from crawler.learning import Learner, find_decided, make_learner, name_fit, name_papers
 from crawler.ranking.ranker import Claim, Decided, Ranker
 from db.decisions import list_verdicts
-from db.matches import find_matching_model
-from db.phenomena import list_phenomena
+from db.matches import find_matching_model, find_newest_match_run, list_backlog
+from db.phenomena import catalogue_version, list_phenomena
+from db.records import ModelIdentity
 from db.standing import Standing, list_unsettled, save_standing
-from db.store import Store
+from db.store import Row, Store
 from db.text import hash_text
-from db.vectors import load_vectors, save_model
+from db.vectors import keep_model, load_vectors
 
 FOLDS = 5
 
 
 class QueueRanker:
-    """Scores what waits for one phenomenon at a time. What is slow, reading the papers at hand, is done once."""
+    """Scores what waits for one phenomenon at a time.
+
+    What is slow, reading the papers at hand, is done once, and again when a night has matched or the catalogue changed.
+    """
 
     def __init__(self, store: Store, learner: Learner) -> None:
         """Take a ranker of the catalogue's claims, and the database that it was made from."""
         self._store = store
+        self._take(learner)
+
+    def _take(self, learner: Learner) -> None:
         self._learner = learner
         self._claims = {claim.code: place for place, claim in enumerate(learner.ranker.claims)}
+        self._made_from = self._state()
+
+    def _state(self) -> tuple[int, str]:
+        return find_newest_match_run(self._store), catalogue_version(list_phenomena(self._store))
 
     @classmethod
     def make(cls, store: Store) -> QueueRanker | None:
@@ -38,16 +49,7 @@ class QueueRanker:
         A phenomenon that came into the catalogue after the last night is left out.
         """
         identity = find_matching_model(store)
-        if identity is None:
-            return None
-        embedder = StoredVectors(identity)
-        with store.transaction():
-            model_id = save_model(store, identity)
-        claims = [Claim.of(phenomenon) for phenomenon in list_phenomena(store)]
-        hashes = {claim.code: [hash_text(text) for text in claim.texts()] for claim in claims}
-        known = load_vectors(store, model_id, [one for some in hashes.values() for one in some])
-        usable = [claim for claim in claims if all(one in known for one in hashes[claim.code])]
-        return cls(store, make_learner(store, embedder, usable))
+        return None if identity is None else cls(store, _make_from_stored(store, identity))
 
     @property
     def codes(self) -> list[str]:
@@ -55,37 +57,39 @@ class QueueRanker:
         return list(self._claims)
 
     def rerank(self, code: str) -> dict[int, float]:
-        """Learn from all decisions on a phenomenon, score what waits for it, keep the scores, and return them.
+        """Learn from all decisions on a phenomenon, score what waits for it, keep the scores, and return the new ones.
 
-        The scores go by candidate. A paper that was not at hand when this ranker was made is left as it was, and so
-        is all that waits for a phenomenon that cannot be ranked for.
+        They go by candidate; those that stay the same are not among them. A paper that is not at hand, or whose text
+        is another one than was matched, is left as it was, and so is all that waits for a phenomenon that cannot be
+        ranked for.
         """
+        if self._made_from != self._state() and (identity := find_matching_model(self._store)) is not None:
+            self._take(_make_from_stored(self._store, identity))
         if code not in self._claims:
             return {}
         verdicts = list_verdicts(self._store, [code])
-        ranker, places = self._learner.ranker, self._learner.places
-        (decided,) = find_decided(verdicts, [code], places)
-        ranker.learn(self._claims[code], decided)
-        waiting = [row for row in list_unsettled(self._store, code) if row["arxiv_id"] in places]
+        place, learner = self._claims[code], self._learner
+        (decided,) = find_decided(verdicts, [code], learner.places)
+        learner.ranker.learn(place, decided)
+        rows = list_unsettled(self._store, code)
+        waiting = [row for row in rows if learner.texts.get(row["arxiv_id"]) == row["text_hash"]]
         if not waiting:
             return {}
-        version = f"{Ranker.version}+{name_fit(self._learner.papers, verdicts)}"
-        found = ranker.score_seen(self._claims[code], [places[row["arxiv_id"]] for row in waiting]).tolist()
+        version = name_standing(learner.papers, learner.ranker.claims[place], verdicts)
+        found = learner.ranker.score_seen(place, [learner.places[row["arxiv_id"]] for row in waiting]).tolist()
+        scored = list(zip(waiting, found, strict=True))
         with self._store.transaction():
             save_standing(
                 self._store,
-                (
-                    Standing(row["candidate_id"], row["match_id"], score, version)
-                    for row, score in zip(waiting, found, strict=True)
-                ),
+                (Standing(row["candidate_id"], row["match_id"], score, version) for row, score in scored),
             )
-        return {row["candidate_id"]: score for row, score in zip(waiting, found, strict=True)}
+        return {row["candidate_id"]: score for row, score in scored if score != row["score"]}
 
     def score_held_out(self, code: str) -> dict[str, float]:
         """Return the score of every decided paper at hand for a phenomenon, by arXiv id, as if it waited still.
 
         Cross-validation (Stone 1974): the papers are dealt out to `FOLDS` folds, accepted and rejected ones apart, and
-        each fold is scored by a ranker that learned from the others.
+        each fold is scored by a ranker that learned from the others, and for which the fold's papers are no negatives.
         """
         place, places = self._claims[code], self._learner.places
         names = {place: arxiv_id for arxiv_id, place in places.items()}
@@ -94,7 +98,14 @@ class QueueRanker:
         for fold in range(FOLDS):
             held_out = [*decided.accepted[fold::FOLDS], *decided.rejected[fold::FOLDS]]
             if held_out:
-                ranker.learn(place, Decided(_others(decided.accepted, fold), _others(decided.rejected, fold)))
+                ranker.learn(
+                    place,
+                    Decided(
+                        _others(decided.accepted, fold),
+                        _others(decided.rejected, fold),
+                        [*decided.aside, *held_out],
+                    ),
+                )
                 found = ranker.score_seen(place, held_out).tolist()
                 scores |= {names[row]: score for row, score in zip(held_out, found, strict=True)}
         ranker.learn(place, decided)
@@ -103,6 +114,56 @@ class QueueRanker:
 
 def _others(rows: Sequence[int], fold: int) -> list[int]:
     return [row for number, row in enumerate(rows) if number % FOLDS != fold]
+
+
+def _make_from_stored(store: Store, identity: ModelIdentity) -> Learner:
+    """Make a learner of the phenomena whose texts the model has embedded."""
+    claims = [Claim.of(phenomenon) for phenomenon in list_phenomena(store)]
+    hashes = {claim.code: [hash_text(text) for text in claim.texts()] for claim in claims}
+    known = load_vectors(store, keep_model(store, identity), [one for some in hashes.values() for one in some])
+    usable = [claim for claim in claims if all(one in known for one in hashes[claim.code])]
+    return make_learner(store, StoredVectors(identity), usable)
+
+
+def name_standing(papers: str, claim: Claim, verdicts: Sequence[Row]) -> str:
+    """Return the version of a phenomenon's standing scores: the ranker, and a name of all that they rest on."""
+    return f"{Ranker.version}+{name_fit(papers, [claim], verdicts)}"
+
+
+def is_outdated(store: Store, identity: ModelIdentity, claims: Sequence[Claim]) -> bool:
+    """Tell whether something waits whose standing score rests on other decisions, papers or claims than now.
+
+    What was never scored after its match counts, if anything was decided for its phenomenon.
+    """
+    by_code = {claim.code: claim for claim in claims}
+    waiting = [row for row in list_unsettled(store) if row["phenomenon"] in by_code]
+    verdicts: dict[str, list[Row]] = {row["phenomenon"]: [] for row in waiting}
+    if not verdicts:
+        return False
+    for row in list_verdicts(store, list(verdicts)):
+        verdicts[row["phenomenon"]].append(row)
+    papers = name_papers(store, identity)
+    versions = {code: name_standing(papers, by_code[code], rows) for code, rows in verdicts.items()}
+    decided = {code for code, rows in verdicts.items() if any(row["kind"] != "open" for row in rows)}
+    return any(
+        row["standing_version"] != versions[row["phenomenon"]]
+        for row in waiting
+        if row["standing_version"] or row["phenomenon"] in decided
+    )
+
+
+def score_backlog(store: Store, learner: Learner, ranking_id: int) -> dict[int, float]:
+    """Return what matches that passed but wait for a budget score by now, by match, as far as they are at hand."""
+    places = {claim.code: place for place, claim in enumerate(learner.ranker.claims)}
+    by_code: dict[str, list[Row]] = {}
+    for row in list_backlog(store, ranking_id):
+        if row["arxiv_id"] in learner.places and row["phenomenon"] in places:
+            by_code.setdefault(row["phenomenon"], []).append(row)
+    scores = dict[int, float]()
+    for code, rows in by_code.items():
+        found = learner.ranker.score_seen(places[code], [learner.places[row["arxiv_id"]] for row in rows]).tolist()
+        scores |= {row["match_id"]: score for row, score in zip(rows, found, strict=True)}
+    return scores
 
 
 def rerank_all(store: Store, learner: Learner, stop: Stop) -> None:

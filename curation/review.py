@@ -15,13 +15,13 @@ from db.candidates import (
     find_candidate_id,
     list_candidates,
 )
-from db.decisions import append_undo, append_verdict, list_decisions, newest_undoable
+from db.decisions import append_undo, append_verdict, find_effective, list_decisions, newest_undoable
 from db.errors import DecisionError
 from db.papers import find_known_ids
 from db.phenomena import find_phenomenon
 from db.records import Stance, Status, Verdict
 from db.store import Row, Store
-from db.text import clean_line, clean_paragraphs
+from db.text import clean_line, clean_paragraphs, show_score
 from db.times import Clock, to_text
 
 SCORE_HIDDEN = "scores are hidden while papers drawn at random wait among the others"
@@ -95,15 +95,21 @@ class Review:
         row["history"] = [_event(event) for event in list_decisions(self._store, candidate_id)]
         return row
 
-    def decide(self, candidate_id: int, decision: Decision) -> Row:
+    def decide(self, candidate_id: int, decision: Decision, *, seen: Row | None = None) -> Row:
         """Decide a candidate and return it as it stands then.
 
         A later decision takes the place of an earlier one; both stay in the history.
 
+        Args:
+            seen: the candidate as it stood before the reviewer's eyes; if it was decided otherwise since, nothing is
+                done.
+
         Raises:
-            DecisionError: there is no such candidate, or stance or date do not fit the verdict.
+            DecisionError: there is no such candidate, stance or date do not fit the verdict, or it was decided since.
         """
         with self._store.transaction():
+            if seen is not None:
+                self._refuse_if_changed(candidate_id, seen)
             self._append(candidate_id, decision)
         return self.show(candidate_id)
 
@@ -155,6 +161,12 @@ class Review:
             until=decision.until,
         )
 
+    def _refuse_if_changed(self, candidate_id: int, seen: Row) -> None:
+        now = find_effective(self._store, candidate_id)
+        if (now["decision_id"] if now else None) != seen["decision_id"]:
+            said = f"{now['kind']} by {now['reviewer']}" if now else "its decision was taken back"
+            raise DecisionError(f"this candidate changed meanwhile: {said}", "nothing was written; read the queue anew")
+
     def _today(self) -> date:
         return self._clock().date()
 
@@ -163,9 +175,9 @@ def _tell_score(row: Row) -> list[str]:
     """Say what the candidate scored, when it was matched and by what was decided since."""
     if row["score"] is None:
         return ["brought in by hand"]
-    told = [f"scored {row['matched_score']:.2f} for {row['phenomenon']} by ranker {row['ranker_version']}"]
+    told = [f"scored {show_score(row['matched_score'])} for {row['phenomenon']} by ranker {row['ranker_version']}"]
     if row["standing_version"] and row["score"] != row["matched_score"]:
-        told.append(f"scores {row['score']:.2f} by what was decided since ({row['standing_version']})")
+        told.append(f"scores {show_score(row['score'])} by what was decided since ({row['standing_version']})")
     return told
 
 

@@ -16,8 +16,8 @@ _CANDIDATES = f"""
     SELECT c.candidate_id AS id, c.arxiv_id, r.version, r.title, c.phenomenon_code AS phenomenon,
         h.title AS phenomenon_title, round(coalesce(s.score, m.score), 6) AS score,
         substr(mr.abstract, m.sentence_start + 1, m.sentence_end - m.sentence_start) AS sentence,
-        {STATUS} AS status, d.stance, p.published_at, p.withdrawn, d.note, d.until, d.reviewer, d.decided_at,
-        c.queued_at, c.run_id, a.candidate_id IS NOT NULL AS audit,
+        {STATUS} AS status, d.decision_id, d.stance, p.published_at, p.withdrawn, d.note, d.until, d.reviewer,
+        d.decided_at, c.queued_at, c.run_id, a.candidate_id IS NOT NULL AS audit,
         round(coalesce(a.place, s.score, m.score), 6) AS place
     FROM candidates c
     JOIN papers p ON p.arxiv_id = c.arxiv_id

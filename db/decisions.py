@@ -183,13 +183,25 @@ def find_reopening(store: Store, candidate_id: int) -> Row | None:
 
 
 def list_verdicts(store: Store, phenomena: Sequence[str]) -> list[Row]:
-    """Return the acceptances and rejections in force, by paper: `phenomenon`, `arxiv_id`, `kind`."""
+    """Return the candidates of these phenomena as a ranker learns from them: `phenomenon`, `arxiv_id`, `kind`.
+
+    The kind is `accept` (a re-opened acceptance stands until it is decided anew), `reject`, or `open` for all others.
+    """
     return store.rows(
-        f"SELECT c.phenomenon_code AS phenomenon, c.arxiv_id, d.kind FROM ({EFFECTIVE_DECISIONS}) e"
-        " JOIN decisions d USING (decision_id) JOIN candidates c ON c.candidate_id = d.candidate_id"
-        " WHERE d.kind IN ('accept', 'reject') AND c.phenomenon_code IN (SELECT value FROM json_each(?))"
-        " ORDER BY c.arxiv_id, c.phenomenon_code",
+        "SELECT c.phenomenon_code AS phenomenon, c.arxiv_id,"
+        " CASE WHEN d.kind IN ('accept', 'reopen') THEN 'accept' WHEN d.kind = 'reject' THEN 'reject' ELSE 'open' END"
+        f" AS kind FROM candidates c LEFT JOIN ({EFFECTIVE_DECISIONS}) e USING (candidate_id)"
+        " LEFT JOIN decisions d USING (decision_id)"
+        " WHERE c.phenomenon_code IN (SELECT value FROM json_each(?)) ORDER BY c.arxiv_id, c.phenomenon_code",
         (json.dumps(list(phenomena)),),
+    )
+
+
+def list_scored_verdicts(store: Store) -> list[Row]:
+    """Return the acceptances and rejections in force of what had a score: `score`, on which it was made, `accepted`."""
+    return store.rows(
+        f"SELECT d.score, d.kind = 'accept' AS accepted FROM ({EFFECTIVE_DECISIONS}) e JOIN decisions d"
+        " USING (decision_id) WHERE d.kind IN ('accept', 'reject') AND d.score IS NOT NULL ORDER BY d.decision_id"
     )
 
 

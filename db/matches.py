@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from db.candidates import add_candidate
@@ -22,16 +22,38 @@ class Match:
     reasons: Reasons | None = None
 
 
-def find_threshold(
-    store: Store, ranker_version: str, model_id: int, catalogue_version: str, precision: float
-) -> float | None:
-    """Return the threshold that a wanted precision came to under this way of ranking, or None if it never was asked."""
-    found = store.value(
-        "SELECT threshold FROM rankings WHERE (ranker_version, model_id, catalogue_version, precision) = (?, ?, ?, ?)"
-        " ORDER BY ranking_id DESC LIMIT 1",
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """From which score a match passes: as set, or what a wanted precision came to.
+
+    Attributes:
+        precision: the share of what passes that is to be right, where one is wanted.
+        decided: the decisions that tell how often scores were right, when it was worked out.
+    """
+
+    threshold: float
+    precision: float | None = None
+    decided: int = 0
+
+
+def find_cut(store: Store, ranker_version: str, model_id: int, catalogue_version: str, precision: float) -> Cut | None:
+    """Return the newest cut for a wanted precision under this way of ranking, or None if there is none."""
+    row = store.row(
+        "SELECT threshold, precision, decided FROM rankings"
+        " WHERE (ranker_version, model_id, catalogue_version, precision) = (?, ?, ?, ?)"
+        " ORDER BY decided DESC, ranking_id DESC LIMIT 1",
         (ranker_version, model_id, catalogue_version, precision),
     )
-    return None if found is None else float(found)
+    return None if row is None else Cut(**row)
+
+
+def find_newest_cut(store: Store) -> Cut | None:
+    """Return the cut that the newest run matched with, or None where nothing was matched."""
+    row = store.row(
+        "SELECT threshold, precision, decided FROM rankings JOIN matched_revisions USING (ranking_id)"
+        " ORDER BY run_id DESC, ranking_id DESC LIMIT 1"
+    )
+    return None if row is None else Cut(**row)
 
 
 def save_ranking(
@@ -39,20 +61,14 @@ def save_ranking(
     ranker_version: str,
     model_id: int,
     catalogue_version: str,
-    threshold: float,
-    precision: float | None = None,
+    cut: Cut,
 ) -> int:
-    """Return the id of this way of ranking, making it on first sight. Runs inside a transaction.
-
-    Args:
-        precision: what the threshold was worked out for, if it was.
-    """
+    """Return the id of this way of ranking, making it on first sight. Runs inside a transaction."""
     values = {
         "ranker_version": ranker_version,
         "model_id": model_id,
         "catalogue_version": catalogue_version,
-        "threshold": threshold,
-        "precision": precision,
+        **asdict(cut),
     }
     known = store.value(
         "SELECT ranking_id FROM rankings WHERE (ranker_version, model_id, catalogue_version, threshold) ="
@@ -61,9 +77,16 @@ def save_ranking(
     )
     if known is None:
         return store.insert("rankings", values)
-    if precision is not None:
-        store.connection.execute("UPDATE rankings SET precision = ? WHERE ranking_id = ?", (precision, known))
+    if cut.precision is not None:
+        store.connection.execute(
+            "UPDATE rankings SET precision = ?, decided = ? WHERE ranking_id = ?", (cut.precision, cut.decided, known)
+        )
     return int(known)
+
+
+def find_newest_match_run(store: Store) -> int:
+    """Return the newest run that matched a paper's current revision, 0 where none did."""
+    return int(store.value("SELECT coalesce(max(run_id), 0) FROM matched_revisions"))
 
 
 def find_matching_model(store: Store) -> ModelIdentity | None:
@@ -157,8 +180,36 @@ def _save_reasons(store: Store, match_id: int | None, reasons: Reasons) -> None:
     )
 
 
+def list_backlog(store: Store, ranking_id: int | None = None) -> list[Row]:
+    """Return what passed and waits for a budget to be queued: `match_id`, `arxiv_id`, `phenomenon`, `score`.
+
+    Args:
+        ranking_id: under this ranking; that of the newest run that matched anything by default.
+    """
+    newest = "SELECT ranking_id FROM matched_revisions ORDER BY run_id DESC, ranking_id DESC LIMIT 1"
+    ranking = store.value(newest) if ranking_id is None else ranking_id
+    return [] if ranking is None else [row for row in _list_unqueued(store, ranking) if row.pop("is_new")]
+
+
+def _list_unqueued(store: Store, ranking_id: int) -> list[Row]:
+    """Return the matches of a ranking that are not their candidate's, with `is_new` where there is no candidate."""
+    return store.rows(
+        "SELECT m.match_id, p.arxiv_id, m.phenomenon_code AS phenomenon, c.candidate_id IS NULL AS is_new, m.score"
+        " FROM matches m JOIN papers p ON p.revision_id = m.revision_id LEFT JOIN candidates c"
+        " ON c.arxiv_id = p.arxiv_id AND c.phenomenon_code = m.phenomenon_code"
+        " WHERE m.ranking_id = ? AND NOT p.withdrawn AND c.match_id IS NOT m.match_id ORDER BY m.match_id",
+        (ranking_id,),
+    )
+
+
 def queue_matches(
-    store: Store, ranking_id: int, *, run_id: int, now: str, budget: int | None = None
+    store: Store,
+    ranking_id: int,
+    *,
+    run_id: int,
+    now: str,
+    budget: int | None = None,
+    scores: Mapping[int, float] | None = None,
 ) -> tuple[int, int]:
     """Queue what this ranking found and what does not wait yet; return how many candidates are new, and how many left.
 
@@ -167,15 +218,13 @@ def queue_matches(
 
     Args:
         budget: at most so many are new, the best first.
+        scores: what matches score by now, by match; for others that of the match counts.
     """
-    found = store.rows(
-        "SELECT m.match_id, p.arxiv_id, m.phenomenon_code AS phenomenon, c.candidate_id IS NULL AS is_new"
-        " FROM matches m JOIN papers p ON p.revision_id = m.revision_id LEFT JOIN candidates c"
-        " ON c.arxiv_id = p.arxiv_id AND c.phenomenon_code = m.phenomenon_code"
-        " WHERE m.ranking_id = ? AND NOT p.withdrawn AND c.match_id IS NOT m.match_id"
-        " ORDER BY m.score DESC, m.match_id",
-        (ranking_id,),
-    )
+    scores = scores or {}
+    found = _list_unqueued(store, ranking_id)
+    for row in found:
+        row["score"] = scores.get(row["match_id"], row["score"])
+    found.sort(key=lambda row: (-row.pop("score"), row["match_id"]))
     new = [row for row in found if row.pop("is_new")]
     left = [] if budget is None else new[budget:]
     later = {row["match_id"] for row in left}

@@ -48,6 +48,12 @@ def m0006_learning_beside_the_review(db: Database) -> None:
     _execute_all(db, _LEARNING_BESIDE_THE_REVIEW)
 
 
+@migrations()
+def m0007_cuts_by_decisions(db: Database) -> None:
+    """Keep how many decisions the cut for a wanted precision rests on."""
+    _execute_all(db, "ALTER TABLE rankings ADD COLUMN decided INTEGER NOT NULL DEFAULT 0;;")
+
+
 def _execute_all(db: Database, statements: str) -> None:
     for statement in statements.split(";;"):
         if statement.strip():

@@ -189,6 +189,15 @@ def count_revisions_without_vector(store: Store, model_id: int) -> int:
     )
 
 
+_AT_HAND = (
+    "SELECT {} FROM papers p JOIN revisions r USING (revision_id)"
+    " JOIN vectors v ON v.text_hash = r.text_hash AND v.model_id = :model_id"
+    " WHERE NOT p.withdrawn AND (p.arxiv_id IN (SELECT arxiv_id FROM candidates) OR p.arxiv_id IN ("
+    "SELECT arxiv_id FROM papers WHERE NOT withdrawn ORDER BY published_at DESC, arxiv_id DESC LIMIT :limit))"
+    " ORDER BY p.arxiv_id"
+)
+
+
 def list_at_hand(store: Store, model_id: int, *, limit: int) -> list[Row]:
     """Return the newest papers that the model has embedded and that are not withdrawn, with all candidates' papers.
 
@@ -197,14 +206,14 @@ def list_at_hand(store: Store, model_id: int, *, limit: int) -> list[Row]:
     Args:
         limit: how many papers, beside those of candidates.
     """
-    return store.rows(
-        "SELECT p.arxiv_id, r.title, r.abstract, r.text_hash, p.published_at FROM papers p JOIN revisions r"
-        " USING (revision_id) JOIN vectors v ON v.text_hash = r.text_hash AND v.model_id = :model_id"
-        " WHERE NOT p.withdrawn AND (p.arxiv_id IN (SELECT arxiv_id FROM candidates) OR p.arxiv_id IN ("
-        "SELECT arxiv_id FROM papers WHERE NOT withdrawn ORDER BY published_at DESC, arxiv_id DESC LIMIT :limit))"
-        " ORDER BY p.arxiv_id",
-        {"model_id": model_id, "limit": limit},
-    )
+    columns = "p.arxiv_id, r.title, r.abstract, r.text_hash, p.published_at"
+    return store.rows(_AT_HAND.format(columns), {"model_id": model_id, "limit": limit})
+
+
+def list_hashes_at_hand(store: Store, model_id: int, *, limit: int) -> list[str]:
+    """Return the text hashes of what `list_at_hand` gives, in its order, without reading a text."""
+    rows = store.rows(_AT_HAND.format("r.text_hash"), {"model_id": model_id, "limit": limit})
+    return [row["text_hash"] for row in rows]
 
 
 def iterate_current(store: Store, *, since: date | None, chunk: int) -> Iterator[list[Row]]:

@@ -52,7 +52,9 @@ def find_phenomenon(store: Store, code: str) -> Phenomenon:
     """
     row = store.row("SELECT * FROM phenomena WHERE code = ?", (code,))
     if row is None:
-        raise UsageError(f"there is no phenomenon '{clean_line(code)[:40]}'", "`bmp phenomena list` shows the codes")
+        like = store.value("SELECT code FROM phenomena WHERE lower(code) = lower(trim(?))", (code,))
+        hint = f"do you mean {like}?" if like else "`bmp phenomena list` shows the codes"
+        raise UsageError(f"there is no phenomenon '{clean_line(code)[:40]}'", hint)
     return _phenomenon(row)
 
 

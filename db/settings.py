@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import getpass
+import math
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from dataclasses import field as dataclass_field
 from datetime import date, datetime
@@ -151,6 +152,8 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 def _build(origins: list[SettingsOrigin]) -> Settings:
     values = {origin.name: origin.value for origin in origins}
+    if values["queue_threshold"] is not None and values["queue_precision"] is not None:
+        raise SettingsError("queue_threshold and queue_precision are both set", "the one stands in place of the other")
     base = Settings(db=values["db"], config=values["config"], reviewer=values["reviewer"])
     return replace(base, **values)
 
@@ -162,7 +165,7 @@ def _coerce(name: str, value: Any, origin: str) -> Any:
     try:
         return _COERCERS.get(name, _text)(value)
     except (TypeError, ValueError) as error:
-        raise SettingsError(f"setting '{name}' ({origin}) {error}", "`bmp config show` lists all settings") from None
+        raise SettingsError(f"setting '{name}' ({origin}) {error}", "mend or remove it there") from None
 
 
 def _text(value: Any) -> str:
@@ -240,20 +243,21 @@ def _whole_number(value: Any, least: int, most: int) -> int:
 
 
 def _share(value: Any) -> float:
-    share = _score(value)
-    if not 0 < share < 1:
-        raise ValueError(f"must be above 0 and below 1, not {value!r}")
-    return share
+    return _number_from(value, "above 0 and below 1", lambda share: 0 < share < 1)
 
 
 def _score(value: Any) -> float:
+    return _number_from(value, "from 0 to 1", lambda score: 0 <= score <= 1)
+
+
+def _number_from(value: Any, words: str, holds: Callable[[float], bool]) -> float:
     try:
-        score = _number(value)
+        number = _number(value)
     except (TypeError, ValueError):
-        raise ValueError(f"must be a number from 0 to 1, not {value!r}") from None
-    if not 0 <= score <= 1:
-        raise ValueError(f"must be a number from 0 to 1, not {value!r}")
-    return score
+        number = math.nan
+    if not holds(number):
+        raise ValueError(f"must be a number {words}, not {value!r}")
+    return number
 
 
 def _categories(value: Any) -> tuple[str, ...]:

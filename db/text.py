@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import unicodedata
 
@@ -15,6 +16,11 @@ _OLD_STYLE_ID = re.compile(r"(?P<archive>[a-z]+(?:-[a-z]+)*)(?:\.[A-Z]{2})?/(?P<
 _ID_PREFIX = re.compile(
     r"^(?:https?://(?:www\.|export\.)?arxiv\.org/(?:abs|pdf)/|oai:arXiv\.org:|arXiv:)", re.IGNORECASE
 )
+
+
+def show_score(score: float) -> str:
+    """Return a score in four characters, cut and not rounded: 0.997 is no certainty."""
+    return f"{math.floor(score * 100 + 1e-9) / 100:.2f}"
 
 
 def clean_line(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +16,27 @@ Vectors = npt.NDArray[np.float32]
 _LOOKUP_BATCH = 500  # well below SQLite's limit of bound parameters
 
 
-def save_model(store: Store, identity: ModelIdentity) -> int:
-    """Return the id under which this model's vectors are kept, making it on first sight."""
-    key = (identity.name, identity.revision, identity.prompt, identity.max_length)
-    known = store.value("SELECT model_id FROM models WHERE (name, revision, prompt, max_length) = (?, ?, ?, ?)", key)
+def keep_model(store: Store, identity: ModelIdentity) -> int:
+    """Return the id under which this model's vectors are kept; only on first sight something is written."""
+    known = _find_model(store, identity)
     if known is not None:
-        return int(known)
-    names = ("name", "revision", "prompt", "max_length", "dimensions")
-    return store.insert("models", dict(zip(names, (*key, identity.dimensions), strict=True)))
+        return known
+    with store.transaction():
+        return save_model(store, identity)
+
+
+def save_model(store: Store, identity: ModelIdentity) -> int:
+    """Return the id under which this model's vectors are kept, making it on first sight. Runs inside a transaction."""
+    known = _find_model(store, identity)
+    return store.insert("models", asdict(identity)) if known is None else known
+
+
+def _find_model(store: Store, identity: ModelIdentity) -> int | None:
+    known = store.value(
+        "SELECT model_id FROM models WHERE (name, revision, prompt, max_length) = (?, ?, ?, ?)",
+        (identity.name, identity.revision, identity.prompt, identity.max_length),
+    )
+    return None if known is None else int(known)
 
 
 def list_models(store: Store) -> list[ModelIdentity]:

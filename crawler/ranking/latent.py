@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from crawler.ranking.corpus import Corpus, Encoded
 from crawler.ranking.dense import unit
@@ -59,7 +60,8 @@ class Latent:
         self._columns = np.flatnonzero((having >= PAPERS_EACH) & corpus.vocabulary.learnable)
         width = min(DIRECTIONS, corpus.papers.vectors.shape[1], count // PAPERS_EACH, len(self._columns))
         kept = _pick(words, self._columns)
-        self._basis = _find_basis(kept, (corpus.papers.vectors - corpus.mean).astype(np.float32), width)
+        with threadpool_limits(1, "blas"):  # so many threads, so many ways to round: the order would hang on them
+            self._basis = _find_basis(kept, (corpus.papers.vectors - corpus.mean).astype(np.float32), width)
         self._idf = corpus.vocabulary.idf
         papers = self.view(corpus.papers, np.arange(count))
         self.papers = replace(papers, latent=papers.latent.astype(np.float64))

@@ -22,15 +22,15 @@ Vectors = npt.NDArray[np.float32]
 DENSE_UNIT = 0.1  # a cosine so far above the field's mean counts one: about its spread over background papers
 LEXICAL_UNIT = 0.05  # the spread of the words' evidence over background papers
 LATENT_UNIT = 0.09  # the cosine of latent words that counts one where what feeds back has full trust
-STATEMENT_SHARE = 0.5  # a word of the statement, beside one of the title or of a keyword
+STATEMENT_SHARE = 0.45  # a word of the statement, beside one of the title or of a keyword
 TYPICAL_WORDS = 130  # words of a background paper, stop words left out
 TYPICAL_COUNT = 1.35  # mean of 1 + log(count) over the background papers that have a term
 FED = 50  # papers without a decision that may feed back
 TEMPERATURE = 1.5  # evidence that makes such a paper count e times as much
 FEED_VOTES = 5.0  # accepted papers that weigh as much as all of them together
 FEED_TERMS = 1_000  # terms that are taken from what feeds back
-FEED_TRUST = 10.0  # papers that fit, expected among those that feed back, for half of the trust in them
-LIKELY = 7.5  # the evidence from the text alone that is right every second time
+FEED_TRUST = 6.0  # papers that fit, expected among those that feed back, for half of the trust in them
+LIKELY = 9.5  # the evidence from the text alone that is right every second time
 PLAIN = (1.84, 6.16, 1.0, 0.0)  # slope and midpoint of the logit, weights of words and latent words: the text alone
 FULL = (0.63, 15.3, 1.3, 1.0)  # the same with full trust in what feeds back
 
@@ -127,8 +127,9 @@ def fed_prior(text: Prior, corpus: Corpus, latent: Latent, evidence: Weights, ac
     """
     first = evidence.copy()
     first[np.concatenate([accepted, rejected])] = -np.inf
-    best = np.argsort(-first, kind="stable")[:FED]
-    best = best[np.isfinite(first[best])]
+    best, fits = _best(first)
+    if not len(accepted):
+        _, fits = _best(evidence)  # rejections alone leave the scale as it is
     votes = np.exp((first[best] - first[best].max(initial=-np.inf)) / TEMPERATURE)
     votes *= FEED_VOTES / max(votes.sum(), 1e-9)
     rows = np.concatenate([best, accepted])
@@ -136,8 +137,15 @@ def fed_prior(text: Prior, corpus: Corpus, latent: Latent, evidence: Weights, ac
         return text
     votes = np.concatenate([votes, np.ones(len(accepted))])
     order = np.argsort(rows)
-    expected = len(accepted) + float((1 / (1 + np.exp(LIKELY - first[best]))).sum())
+    expected = len(accepted) + float((1 / (1 + np.exp(LIKELY - fits))).sum())
     return _feed(text, corpus, latent, rows[order], votes[order] / votes.sum(), expected / (expected + FEED_TRUST))
+
+
+def _best(evidence: Weights) -> tuple[Rows, Weights]:
+    """Return the papers that fit best, those with none left out, and their evidence."""
+    best = np.argsort(-evidence, kind="stable")[:FED]
+    best = best[np.isfinite(evidence[best])]
+    return best, evidence[best]
 
 
 def _feed(text: Prior, corpus: Corpus, latent: Latent, rows: Rows, votes: Weights, trust: float) -> Prior:

@@ -18,6 +18,7 @@ from crawler.ranking.heads import Head, learn_head
 from crawler.ranking.latent import Latent, Viewed
 from crawler.ranking.priors import Prior, Rows, Vectors, claim_shares, fed_prior, text_prior
 from crawler.ranking.reasons import Neighbours, explain
+from crawler.ranking.recalibration import Recalibration
 from db.records import Reasons
 
 __all__ = [
@@ -34,6 +35,8 @@ __all__ = [
 
 FEED_TRUST = 4.0  # accepted papers for half of the trust in feedback with decisions, beside the ranking of day zero
 HEAD_TRUST = 8.0  # the same for the trust in the head
+REJECTED_SHARE = 0.25  # what a rejection counts there while fewer were accepted, and how many count so
+REJECTED_MOST = 12
 CALIBRATION = (0.556, -1.306)  # slope and intercept of Platt's curve, fitted on labelled papers (docs/ranking.md)
 DEFAULT_THRESHOLD: float = 0.95
 DECIMALS = 6
@@ -54,10 +57,14 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The papers that were accepted and rejected for a claim, as places in `Seen`."""
+    """The papers that were accepted and rejected for a claim, as places in `Seen`.
+
+    `aside` are papers that are not to be learned from: they wait for a decision, or are held out.
+    """
 
     accepted: Sequence[int] = ()
     rejected: Sequence[int] = ()
+    aside: Sequence[int] = ()
 
     def as_rows(self) -> tuple[Rows, Rows]:
         """Return the places of both kinds as arrays."""
@@ -75,23 +82,24 @@ class _Text:
 
 @dataclass(frozen=True, slots=True)
 class _Model:
-    """What is known of one claim, from its text and from so many accepted papers."""
+    """What is known of one claim: `first` from its text, the rest from decisions, each with the trust in it, 0 to 1."""
 
-    day_zero: Prior
+    first: Prior
     learned: Prior | None = None
     head: Head | None = None
-    accepted: int = 0
+    feed_trust: float = 0.0
+    head_trust: float = 0.0
 
     def logit(self, papers: Viewed) -> npt.NDArray[np.float64]:
-        first = self.day_zero.logit(papers)
+        first = self.first.logit(papers)
         if self.learned is None or self.head is None:
             return first
         fed, learned = self.learned.logit(papers) - first, self.head.logit(papers)
-        return first + _trust(self.accepted, FEED_TRUST) * fed + _trust(self.accepted, HEAD_TRUST) * learned
+        return first + self.feed_trust * fed + self.head_trust * learned
 
 
-def _trust(accepted: int, half: float) -> float:
-    return accepted / (accepted + half)
+def _trust(decided: float, half: float) -> float:
+    return decided / (decided + half)
 
 
 class Ranker:
@@ -101,7 +109,7 @@ class Ranker:
     other claims and whatever else is scored change nothing.
     """
 
-    version = "learned-2"
+    version = "learned-3"
 
     def __init__(
         self,
@@ -164,18 +172,22 @@ class Ranker:
     def _make_model(self, place: int, decided: Decided) -> _Model:
         text, corpus, latent = self._text_of(place), self._corpus, self._latent
         accepted, rejected = decided.as_rows()
-        if not len(accepted):
-            return _Model(text.day_zero)
-        learned = fed_prior(text.prior, corpus, latent, text.evidence, accepted, rejected)
-        unread = self._list_unread(np.concatenate([accepted, rejected]))
+        first = text.day_zero
+        if np.isin(rejected, first.fed).any():  # what was rejected feeds back no more
+            first = fed_prior(text.prior, corpus, latent, text.evidence, np.zeros(0, dtype=np.intp), rejected)
+        if not len(accepted) and not len(rejected):
+            return _Model(first)
+        learned = fed_prior(text.prior, corpus, latent, text.evidence, accepted, rejected) if len(accepted) else first
+        unread = self._list_unread(np.concatenate([accepted, rejected]), decided.aside)
         head = learn_head(corpus, latent, learned, accepted, rejected, unread)
-        return _Model(text.day_zero, learned, head, len(accepted))
+        trust = max(len(accepted), REJECTED_SHARE * min(len(rejected), REJECTED_MOST))
+        return _Model(first, learned, head, _trust(len(accepted), FEED_TRUST), _trust(trust, HEAD_TRUST))
 
-    def _list_unread(self, decided: Rows) -> Rows:
-        """Return the papers without a decision that were out when the newest decided one was."""
+    def _list_unread(self, decided: Rows, aside: Sequence[int]) -> Rows:
+        """Return the papers without a decision that were out when the newest decided one was, less those set aside."""
         published = self._corpus.published
         older = np.flatnonzero(published <= max(published[decided].tolist()))
-        return np.setdiff1d(older, decided)
+        return np.setdiff1d(older, np.concatenate([decided, np.array(aside, dtype=np.intp)]))
 
     def evidence(self, documents: Sequence[Words], vectors: Vectors) -> npt.NDArray[np.float64]:
         """Return the log-odds that each document is evidence, shape (documents, claims), not rounded; see `score`."""
@@ -202,16 +214,21 @@ class Ranker:
         """
         return to_scores(self._calibrated(place, self._latent.papers.take(rows)))
 
-    def cut_for_precision(self, precision: float) -> float:
+    def knows_field(self) -> bool:
+        """Tell whether enough papers are at hand to know how scores lie."""
+        return len(self._latent.papers.vectors) >= FEWEST_PAPERS
+
+    def cut_for_precision(self, precision: float, curve: Recalibration) -> float:
         """Return from which score on so large a share of the papers at hand is expected to be right, over all claims.
 
         Where few papers are at hand, nothing tells how scores lie, and each pair must be as likely as that.
+
+        Args:
+            curve: how often scores are right.
         """
-        papers = self._latent.papers
-        if len(papers.vectors) < FEWEST_PAPERS or not self.claims:
-            return precision
-        columns = [to_scores(self._calibrated(place, papers)) for place in range(len(self.claims))]
-        return cut_for_precision(columns, precision)
+        papers, places = self._latent.papers, range(len(self.claims)) if self.knows_field() else ()
+        columns = [to_scores(self._calibrated(place, papers)) for place in places]
+        return round(cut_for_precision(columns, precision, curve), DECIMALS)
 
     def _calibrated(self, place: int, papers: Viewed) -> npt.NDArray[np.float64]:
         slope, intercept = CALIBRATION

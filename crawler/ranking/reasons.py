@@ -30,6 +30,7 @@ Logit = Callable[[Encoded], npt.NDArray[np.float64]]
 
 _CHUNK = re.compile(r"\S+")
 _PIECE = re.compile(r"[^-/\u2010-\u2014]+")
+_APART = re.compile(r"[.;:!?,]\s|[()\[\]]")  # words with such between them are no pair to a reader
 _EDGES = ".,;:!?()[]\"'*`\u2018\u2019\u201c\u201d"
 
 
@@ -89,9 +90,9 @@ def show_term(term: str, document: Document) -> str:
         else:
             spans = [(one[1], two[2]) for one, two in pairwise(tokens) if [one[0], two[0]] == words]
         for start, end in spans:
-            if end - start <= LONGEST_SHOWN and not re.search(r"[.;:!?,()]\s", text[start:end]):
+            if end - start <= LONGEST_SHOWN and not _APART.search(text[start:end]):
                 return text[start:end]
-    return term
+    return term[:LONGEST_SHOWN]
 
 
 def _list_tokens(text: str) -> list[tuple[str, int, int]]:

@@ -45,7 +45,7 @@ def _plain(setting: SettingsOrigin) -> Any:
 def _shown(setting: SettingsOrigin) -> str:
     value = _plain(setting)
     if value is None:
-        return "(the ranker's own)"
+        return _WITHOUT.get(setting.name, "(none)")
     if setting.name == "config" and not setting.value.exists():
         return f"{value} (not found)"
     return " ".join(value) if isinstance(value, tuple) else str(value)
@@ -57,4 +57,5 @@ def _without_path(address: str) -> str:
     return f"{parts.scheme}://{(parts.netloc.rpartition('@')[2])}/***"
 
 
+_WITHOUT = {"model_prompt": "(the model's own)", "queue_threshold": "(the ranker's own)"}
 _SECRETS = {"smtp_password": lambda _: "***", "webhook_url": _without_path}

@@ -47,7 +47,7 @@ def evaluate(
     run = parse_run(_read(against), against.name) if against else None
     with app.open_store() as store:
         if save is not None:
-            _refuse_target(store, save, qrels, topics)
+            _refuse_target(store, save, qrels, topics, against)
         if claims is None:
             labels = _leave_out_decided(store, labels)
         judged = _list_topics(store, labels, qrels.name)
@@ -72,9 +72,10 @@ def _read(path: Path) -> str:
 
 
 def _refuse_target(store: Store, target: Path, *read: Path | None) -> None:
-    from curation.export.write import refuse_own_files
+    from curation.export.write import refuse_own_files, require_place
 
     refuse_own_files(store, target)
+    require_place(target)
     if any(path is not None and path.resolve() == target.resolve() for path in read):
         raise UsageError(f"{target} is read here", "name another file with --save")
 
@@ -85,11 +86,12 @@ def _leave_out_decided(store: Store, qrels: Qrels) -> Qrels:
     from db.decisions import list_verdicts
 
     labels = {code: dict(papers) for code, papers in qrels.items()}
-    verdicts = list_verdicts(store, list(labels))
+    verdicts = [row for row in list_verdicts(store, list(labels)) if row["kind"] != "open"]
     for row in verdicts:
         labels[row["phenomenon"]][row["arxiv_id"]] = DOUBTFUL
     if verdicts:
-        say(f"{len(verdicts)} papers were decided on and are left out.")
+        named = name_some([f"{row['arxiv_id']} ({row['phenomenon']})" for row in verdicts])
+        say(f"{len(verdicts)} papers were decided on and are left out: {named}.")
     return labels
 
 
@@ -173,10 +175,21 @@ def _evaluate(
         report.ranker, report.papers = ranking.ranker_version, len(ranking.papers) + ranking.without_vector
         order = [paper.arxiv_id for paper in ranking.papers]
         report.results.append(judge(topic, order, report.papers, other.rankings[topic.code] if other else None))
+        if other:
+            _tell_other_pool(topic.code, set(order), set(other.rankings[topic.code]), other.name)
         if keep_run:
             exact = [(paper.arxiv_id, paper.exact) for paper in ranking.papers]
             report.run_lines += run_lines(topic.code, exact, run_tag(ranking.ranker_version))
     return report
+
+
+def _tell_other_pool(topic: str, ours: set[str], theirs: set[str], name: str) -> None:
+    """Say where the two rankings are of different papers: what one of them lacks counts as missed there."""
+    if theirs and ours != theirs:
+        say(
+            f"{topic}: {name} lacks {len(ours - theirs)} of the {len(ours)} papers that are ranked here, and has"
+            f" {len(theirs - ours)} others; where a paper is not ranked, it counts as missed."
+        )
 
 
 def _tell_unranked(ranked: int, without_vector: int) -> None:

@@ -23,7 +23,7 @@ from curation.cli.context import (
 )
 from db.errors import UsageError
 from db.records import Stance, Status, Verdict
-from db.text import require_arxiv_id
+from db.text import clean_line, require_arxiv_id, show_score
 
 _PUBLISHED = (
     "id", "arxiv_id", "version", "title", "phenomenon", "score", "sentence", "status", "stance", "published", "url",
@@ -57,7 +57,7 @@ def list_command(app: AppContext, phenomenon: str | None, status: str | None, li
 
 
 def _line(row: dict[str, Any]) -> tuple[Any, ...]:
-    score = "" if row["score"] is None else f"{row['score']:.2f}"
+    score = "" if row["score"] is None else show_score(row["score"])
     status = f"{row['status']} ({row['stance']})" if row["stance"] else row["status"]
     title = ("[withdrawn] " if row["withdrawn"] else "") + row["title"]
     return row["id"], score, row["phenomenon"], f"{row['arxiv_id']}v{row['version']}", status, title
@@ -183,6 +183,10 @@ def undo(app: AppContext, candidate_id: int | None, as_json: bool) -> None:
     """Take back the decision in force on a candidate, or your newest one; both stay in the history."""
     with app.open_store() as store:
         row = app.review(store).undo(candidate_id)
+    if not as_json:
+        taken = next(event for event in row["history"] if event["decision_id"] == row["history"][-1]["undoes"])
+        stance = f" ({taken['stance']})" if taken["stance"] else ""
+        click.echo(f"Took back: {taken['kind']}{stance} by {clean_line(taken['reviewer'])}, {taken['decided_at']}.")
     _answer(row, as_json)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from curation.cli.context import write_table
 from db.records import Status, Stratum
+from db.text import show_score
 
 if TYPE_CHECKING:
     from datetime import date
@@ -20,19 +22,23 @@ RELEVANT = (Status.ACCEPTED, Status.REOPENED)
 DECIDED = (*RELEVANT, Status.REJECTED)
 ENOUGH_AUDITS = 30  # decided, before the bound says much: with none of 30 relevant it is at 10%
 ENOUGH_OF_EACH = 5  # accepted and rejected, before an effort is told
+SCORE_RANGES = (0.0, 0.5, 0.7, 0.85, 0.95, 1.01)
 SAID_FROM = 5  # phenomena, before it is said which one is scored
 
 _NAMES = {Stratum.NEAR: "best of each paper", Stratum.REST: "all others"}
 
 
 def gather_remaining(store: Store, *, today: date) -> dict[str, Any]:
-    """Return `audits` and `effort`, each with `total` and, by code, `phenomena`.
+    """Return `audits` and `effort`, each with `total` and, by code, `phenomena`; `cut`, `backlog` and `scores`.
 
     Args:
         today: the day that snoozed candidates are judged by.
     """
     from db.audits import list_frames, list_scored
+    from db.decisions import list_scored_verdicts
+    from db.matches import find_newest_cut, list_backlog
 
+    cut = find_newest_cut(store)
     scored, frames = list_scored(store, today=today), list_frames(store)
     out_of_fold = _score_out_of_fold(store, scored)
     audits = [row for row in scored if row["stratum"]]
@@ -53,7 +59,22 @@ def gather_remaining(store: Store, *, today: date) -> dict[str, Any]:
                 for code in _codes(scored)
             },
         },
+        "cut": None if cut is None else asdict(cut),
+        "backlog": len(list_backlog(store)),
+        "scores": _tell_scores(list_scored_verdicts(store)),
     }
+
+
+def _tell_scores(verdicts: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return for each range of scores how many were decided and accepted, and what the scores led to expect."""
+    told = []
+    for low, high in pairwise(SCORE_RANGES):
+        some = [row for row in verdicts if low <= row["score"] < high]
+        if some:
+            expected = sum(row["score"] for row in some) / len(some)
+            accepted = sum(row["accepted"] for row in some)
+            told.append({"from": low, "decided": len(some), "accepted": accepted, "expected": _rounded(expected)})
+    return told
 
 
 def _score_out_of_fold(store: Store, scored: Sequence[Row]) -> list[str]:
@@ -151,8 +172,32 @@ def _weight(row: Row) -> float:
 
 def write_remaining(told: dict[str, Any]) -> None:
     """Write what `gather_remaining` told, for people."""
+    _write_cut(told["cut"], told["backlog"])
+    _write_scores(told["scores"])
     _write_audits(told["audits"])
     _write_effort(told["effort"])
+
+
+def _write_cut(cut: dict[str, Any] | None, backlog: int) -> None:
+    if cut is None:
+        return
+    why = ""
+    if cut["precision"] is not None:
+        why = f", so that {cut['precision']:g} of it is expected to be right, as {cut['decided']} decisions tell"
+    click.echo(f"\nQueued is what scores {cut['threshold']:g} or more{why}.")
+    if backlog:
+        click.echo(f"{backlog} more passed than the budget lets in; they wait, and count in nothing below.")
+
+
+def _write_scores(scores: Sequence[dict[str, Any]]) -> None:
+    if not scores:
+        return
+    click.echo("\nHow often a score was right: what was decided, by the score on which it was.")
+    rows = []
+    for one in reversed(scores):
+        share = one["accepted"] / one["decided"]
+        rows.append((f"{one['from']:.2f} and more", one["decided"], f"{share:.0%}", f"{one['expected']:.0%}"))
+    write_table(rows, ("score", "decided", "accepted", "the score says"))
 
 
 def _write_audits(audits: dict[str, Any]) -> None:
@@ -181,9 +226,10 @@ def _percent(share: float | None) -> str:
 
 
 def _write_effort(effort: dict[str, Any]) -> None:
-    parts = [*effort["phenomena"].items(), ("all", effort["total"])]
+    telling = sum(bool(part["recalls"]) for part in effort["phenomena"].values())
+    parts = [*effort["phenomena"].items(), (f"all, by {telling} that tell", effort["total"])]
     rows = [
-        (code, f"{one['recall']:.0%}", f"{one['score']:.2f}", one["more"], _percent(one["share"]))
+        (code, f"{one['recall']:.0%}", show_score(one["score"]), one["more"], _percent(one["share"]))
         for code, part in parts
         for one in part["recalls"]
     ]
@@ -191,9 +237,9 @@ def _write_effort(effort: dict[str, Any]) -> None:
         click.echo(
             "\nThe effort: how many more to screen, best first, to find so much of what is relevant."
             " It rests on what is decided, scored\nas if it waited still (out of fold); what lies further down counts"
-            " only by its audits."
+            " only by its audits. The share is\nthat of all that was scored, read from the top down to that score."
         )
-        write_table(rows, ("phenomenon", "recall", "down to score", "more to screen", "share of the list"))
+        write_table(rows, ("phenomenon", "recall", "down to score", "more to screen", "share of all"))
     short = [code for code, part in parts[:-1] if not part["recalls"]]
     if short or not rows:
         need = f"{ENOUGH_OF_EACH} accepted and {ENOUGH_OF_EACH} rejected"

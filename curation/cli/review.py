@@ -37,4 +37,10 @@ def _opened_rerank(app: AppContext) -> Iterator[Callable[[str], Mapping[int, flo
 
     with app.open_store() as store:
         ranker = QueueRanker.make(store)
-        yield ranker.rerank if ranker else lambda _: {}
+
+        def rerank(code: str) -> Mapping[int, float]:
+            nonlocal ranker
+            ranker = ranker or QueueRanker.make(store)
+            return ranker.rerank(code) if ranker else {}
+
+        yield rerank

@@ -153,16 +153,9 @@ def open_queue_ranker(store: Store) -> QueueRanker:
 
 
 def queue_threshold(settings: Settings) -> float:
-    """Return the score from which a match is queued, where no precision is asked for.
-
-    Raises:
-        SettingsError: both are set.
-    """
+    """Return the score from which a match is queued, where no precision is asked for."""
     from crawler.ranking.ranker import DEFAULT_THRESHOLD
-    from db.errors import SettingsError
 
-    if settings.queue_threshold is not None and settings.queue_precision is not None:
-        raise SettingsError("queue_threshold and queue_precision are both set", "the one stands in place of the other")
     return DEFAULT_THRESHOLD if settings.queue_threshold is None else settings.queue_threshold
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from curation.digest.facts import Digest, Event, NewCandidate, PhenomenonNews, RunTotals
+from db.text import show_score
 from db.times import from_text
 
 CANDIDATES_SHOWN = 50
@@ -151,7 +152,7 @@ def _news(news: PhenomenonNews, shown: set[int]) -> Group:
 def _candidate(candidate: NewCandidate) -> Item:
     return Item(
         title=("[withdrawn] " if candidate.withdrawn else "") + (candidate.title or candidate.arxiv_id),
-        label="" if candidate.score is None else f"{candidate.score:.2f}",
+        label="" if candidate.score is None else show_score(candidate.score),
         url=candidate.url,
         quote=candidate.sentence,
     )

@@ -72,12 +72,7 @@ def write_file(target: Path, data: bytes) -> None:
     Raises:
         ExportError: the target is a folder or a device, its folder is missing, or it cannot be written.
     """
-    if target.is_dir():
-        raise ExportError(f"{target} is a folder", "name a file in it")
-    if target.exists() and not target.is_file():
-        raise ExportError(f"{target} is not a file", "name a file, or leave the name out to write to stdout")
-    if not target.parent.is_dir():
-        raise ExportError(f"there is no folder {target.parent}", "make it first, or name another file")
+    require_place(target)
     part = target.with_name(f".bmp-{secrets.token_hex(8)}.part")
     try:
         _write_synced(part, data)
@@ -86,6 +81,20 @@ def write_file(target: Path, data: bytes) -> None:
         raise ExportError(f"cannot write {target}: {error.strerror or error}") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def require_place(target: Path) -> None:
+    """Refuse a place where no file can be written.
+
+    Raises:
+        ExportError: it is a folder or a device, or its folder is missing.
+    """
+    if target.is_dir():
+        raise ExportError(f"{target} is a folder", "name a file in it")
+    if target.exists() and not target.is_file():
+        raise ExportError(f"{target} is not a file", "name a file, or leave the name out to write to stdout")
+    if not target.parent.is_dir():
+        raise ExportError(f"there is no folder {target.parent}", "make it first, or name another file")
 
 
 def _write_synced(path: Path, data: bytes) -> None:

@@ -55,9 +55,10 @@ class Beside:
                     for code in self._next_codes():
                         if not self._leaving.is_set():
                             self._tell_if_there(rerank(code))
-        except (BmpError, sqlite3.Error) as error:
+        except Exception as error:  # whatever it is, the review goes on, and the reviewer is told
             if not self._leaving.is_set():
-                self._complain(f"the order of the queue stays as it is: {error}")
+                told = error if isinstance(error, (BmpError, sqlite3.Error)) else f"{type(error).__name__}: {error}"
+                self._complain(f"the order of the queue stays as it is: {told}")
 
     def _next_codes(self) -> dict[str, None]:
         """Wait for a question, and return all that were asked until now, each once."""

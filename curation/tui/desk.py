@@ -104,7 +104,7 @@ class Desk:
         if row is None:
             return
         candidate_id = row["id"]
-        self._review.decide(candidate_id, replace(decision, note=self.notes.get(candidate_id)))
+        self._review.decide(candidate_id, replace(decision, note=self.notes.get(candidate_id)), seen=row)
         self.notes.pop(candidate_id, None)
         self.decided = [*(known for known in self.decided if known != candidate_id), candidate_id]
         self._waiting = [other for other in self._waiting if other["id"] != candidate_id]

@@ -14,7 +14,7 @@ from textual.content import Content
 from curation.difference import Op, Piece, mark, shorten
 from curation.reopening import changed_parts, say_difference
 from db.store import Row
-from db.text import clean_line
+from db.text import clean_line, show_score
 
 EVIDENCE = "bold $evidence-ink on $evidence"
 HEADING = "bold $primary"
@@ -40,7 +40,7 @@ def score_text(row: Row) -> str:
     """Return the score in four characters; `hand` for what a person brought in, dashes where it is not to be seen."""
     if row.get("score_hidden"):
         return " -- "
-    return "hand" if row["score"] is None else f"{row['score']:.2f}"
+    return "hand" if row["score"] is None else show_score(row["score"])
 
 
 def flags(row: Row) -> list[str]:

@@ -104,6 +104,9 @@ class ReviewScreen(Screen[None]):
     def _reorder(self, scores: Mapping[int, float]) -> None:
         self._desk.reorder(scores)
         self.query_one(QueueList).show(self._desk.rows, self._desk.index)
+        row = self._desk.chosen
+        if row and row["id"] in scores:
+            self._attempt(self._show_claim)
 
     def on_resize(self, event: events.Resize) -> None:
         """Give the list's rows the height that the width allows."""
@@ -310,6 +313,11 @@ class ReviewScreen(Screen[None]):
         body = present.paper_body(row, self._keywords.get(row["phenomenon"], ()))
         self.query_one("#abstract", TextPane).show(body, from_start=row["difference"] is not None)
         self.query_one("#claim", TextPane).show(present.claim_side(row, note=self._desk.note))
+
+    def _show_claim(self) -> None:
+        """Show the claim's side anew, and leave the paper where it is scrolled to."""
+        if row := self._desk.read():
+            self.query_one("#claim", TextPane).show(present.claim_side(row, note=self._desk.note))
 
     def _clear_paper(self) -> None:
         desk = self._desk

@@ -101,7 +101,10 @@ def _make_methods(pairs: list[Labelled]) -> dict[str, Callable[[Labelled], Score
     embedder = SentenceTransformerEmbedder(place)
     texts = list(dict.fromkeys(text for pair in pairs for text in (*pair.texts, *pair.claim.texts())))
     vectors = dict(zip(texts, embedder.encode(texts).astype(np.float64), strict=True))
-    idf = Background.load(None).lexicon.weight
+    lexicon = Background.load(None).lexicon
+
+    def idf(term: str) -> float:
+        return float(lexicon.weigh(np.array([lexicon.frequencies.get(term, 0)], dtype=np.float64))[0])
 
     def by_direction(pair: Labelled) -> Scores:
         direction = claim_direction(np.array([vectors[text] for text in pair.claim.texts()]).astype(np.float32))

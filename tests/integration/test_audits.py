@@ -31,7 +31,7 @@ CLAIMS = [
     Phenomenon("H1.2", Aspect.HOW, "Made", "Sparse attention", "Sparse attention needs less memory."),
     Phenomenon("W1.1", Aspect.WHAT, "Made", "Grokking", "Weight decay speeds grokking up.", ("weight decay",)),
 ]
-THRESHOLD = 0.9  # so that the fake model queues some of a night and leaves some
+THRESHOLD = 0.8  # so that the fake model queues some of a night and leaves some
 DRAWN = (
     "SELECT c.candidate_id, c.arxiv_id, c.phenomenon_code, a.draw, a.stratum, a.probability, a.place, m.score,"
     " m.sentence_start, r.abstract FROM audits a JOIN candidates c USING (candidate_id)"
@@ -252,6 +252,18 @@ def test_the_stats_tell_the_effort_where_enough_is_decided(reviewed: Bmp, store:
     assert total["recalls"][-1]["score"] == accepted["score"]
     assert total["recalls"][-1]["more"] == round(more)
     assert "more to screen" in reviewed("queue", "stats").out
+
+
+def test_the_stats_tell_how_often_a_score_was_right(reviewed: Bmp, store: Store) -> None:
+    told = reviewed("queue", "stats", "--json").json["scores"]
+    made = store.rows("SELECT kind, score FROM decisions")
+    assert sum(one["decided"] for one in told) == len(made)
+    assert sum(one["accepted"] for one in told) == sum(row["kind"] == "accept" for row in made)
+    for one in told:
+        assert one["from"] <= one["expected"] <= 1
+    assert reviewed("queue", "stats", "--json").json["cut"] == {"threshold": 0.8, "precision": None, "decided": 0}
+    text = reviewed("queue", "stats").out
+    assert "the score says" in text and "Queued is what scores 0.8 or more." in text
 
 
 def test_the_stats_say_that_more_must_be_decided(bmp: Bmp, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,6 +139,12 @@ def test_a_decision_is_counted_in_the_catalogue_and_can_be_undone(filled: Bmp) -
     assert_one_line(filled("queue", "undo"), 1, "no decision to undo")
 
 
+def test_an_undo_says_what_it_took_back(filled: Bmp) -> None:
+    _decide(filled, "0001.00016", "accept", "--stance", "contradicts")
+    told = filled("queue", "undo").out.splitlines()
+    assert told[0].startswith("Took back: accept (contradicts) by ada, ") and told[1].endswith("is pending")
+
+
 def test_queue_show_has_what_a_reviewer_needs(filled: Bmp) -> None:
     identifier = _decide(filled, "0001.00018", "maybe").json["id"]
     row = filled("queue", "show", identifier, "--json").json
@@ -174,6 +180,8 @@ def test_queue_show_has_what_a_reviewer_needs(filled: Bmp) -> None:
         (("phenomena", "show", "Z9"), 2, "no phenomenon"),
         (("runs", "show", "99"), 2, "no run 99"),
         (("rank",), 2, "what to rank for"),
+        (("rank", "--phenomenon", "w2.2"), 2, "do you mean W2.2?"),
+        (("rank", "--phenomenon", "W2.2", "--json", "--format", "trec"), 2, "two formats"),
         (("fetch",), 2, "what to fetch"),
         (("nightly", "--category", "nonsense"), 2, "not an arXiv category"),
         (("nightly", "--since", "2999-01-01"), 2, "2999-01-01 has not begun yet"),
@@ -227,6 +235,8 @@ def test_stats_count_by_phenomenon_and_state(filled: Bmp) -> None:
     _decide(filled, "0001.00016", "maybe")
     stats = filled("queue", "stats", "--json").json
     assert stats["phenomena"]["W2.2"]["accepted"] == stats["phenomena"]["W2.2"]["maybe"] == 1
+    assert stats["cut"] is None and stats["backlog"] == 0
+    assert stats["scores"] == []  # what was brought in by hand has no score
     assert "W2.2" in filled("queue", "stats").out
 
 

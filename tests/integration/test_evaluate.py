@@ -255,9 +255,20 @@ def test_claims_ranked_together_are_ranked_as_each_alone(store: Store, tiny_mode
         assert len(exact) == 12 and exact == pytest.approx(rounded, abs=1e-6)
 
 
-def test_a_run_that_cannot_be_written_is_told_after_the_scores(bench: Bmp) -> None:
+def test_a_run_that_cannot_be_written_is_told_before_anything_is_ranked(bench: Bmp) -> None:
     for target, said in ((".", "is a folder"), ("none/my.run", "there is no folder none")):
         done = bench("evaluate", "my.qrels", "--save", target)
         assert done.code == 1
         assert done.err.startswith("Error: ") and said in done.err
-        assert "mean" in done.out
+        assert not done.out
+
+
+def test_a_ranking_tells_what_was_decided(bench: Bmp) -> None:
+    code = bench("phenomena", "list", "--json").json[0]["code"]
+    first = bench("rank", "--phenomenon", code, "--json").json[0]
+    assert first["status"] is None
+    assert bench("queue", "decide", "--paper", first["arxiv_id"], "--phenomenon", code, "reject").code == 0
+    states = {row["arxiv_id"]: row["status"] for row in bench("rank", "--phenomenon", code, "--json").json}
+    assert states.pop(first["arxiv_id"]) == "rejected" and set(states.values()) == {None}
+    assert "rejected" in bench("rank", "--phenomenon", code).out
+    assert "No stored paper is that new" in bench("rank", "--phenomenon", code, "--since", "2900-01-01").err

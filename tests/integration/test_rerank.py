@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -12,14 +13,20 @@ from fakes import HashEmbedder
 
 from crawler.control import Stop, no_progress
 from crawler.embed import embed_missing
+from crawler.learning import make_learner
 from crawler.match import match_missing
-from crawler.rerank import QueueRanker
+from crawler.ranking.ranker import Claim
+from crawler.ranking.recalibration import FEWEST_DECISIONS
+from crawler.rerank import QueueRanker, score_backlog
 from curation.review import Decision, Review
 from db.candidates import list_candidates
+from db.decisions import list_verdicts, reopen_accepted
+from db.matches import find_newest_cut, list_backlog
 from db.papers import save_papers
 from db.phenomena import save_phenomena
 from db.records import Aspect, Paper, Phenomenon, Stance, Verdict
 from db.runs import find_run, start_run
+from db.standing import Standing, save_standing
 from db.store import Row, Store, open_store
 
 NOW = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
@@ -33,8 +40,14 @@ def make_paper(number: int) -> Paper:
     """Make a paper on one of three subjects: two that say the claim's word, and one that does not."""
     text = (LIKED, DISLIKED, "rivers and their deltas")[number % 3]
     day = datetime(2026, 11, 1, tzinfo=UTC) + timedelta(hours=number)
-    abstract = f"We tell that {text}, in {number} cases, with more."
+    abstract = f"We tell that {text}, in {number + 100} cases, with more."
     return Paper(f"2611.{number:05d}", 1, f"Of {text}", abstract, ("Ada",), ("cs.LG",), day, day, day.date())
+
+
+def make_revision(arxiv_id: str, title: str, abstract: str) -> Paper:
+    """Make the second revision of one of the papers."""
+    paper = next(one for one in PAPERS if one.arxiv_id == arxiv_id)
+    return replace(paper, version=2, title=title, abstract=abstract, updated_at=NOW, datestamp=date(2026, 11, 24))
 
 
 def match(store: Store, papers: list[Paper], *, threshold: float = 0.0, **more: float) -> tuple[int, int]:
@@ -100,10 +113,12 @@ def test_a_decision_re_orders_what_waits_and_leaves_the_matches(store: Store) ->
     scores = ranker.rerank("W2.2")
     after = waiting(store)
     assert gap(after) > gap(before) + 0.1
-    assert scores == {row["id"]: row["score"] for row in after}
+    old = {row["id"]: row["score"] for row in before}
+    assert scores == {row["id"]: row["score"] for row in after if row["score"] != old[row["id"]]}
     assert [row["score"] for row in after] == sorted((row["score"] for row in after), reverse=True)
     assert store.rows("SELECT * FROM matches ORDER BY match_id") == matches
-    assert make_ranker(store).rerank("W2.2") == scores  # same data, same scores
+    assert make_ranker(store).rerank("W2.2") == {}  # same data, same scores
+    assert waiting(store) == after
 
 
 def test_other_phenomena_are_left_alone_and_an_undo_takes_all_back(store: Store) -> None:
@@ -141,14 +156,60 @@ def test_a_new_revision_forgets_the_standing_score(store: Store) -> None:
     decide(store, 4)
     ranker.rerank("W2.2")
     row = waiting(store)[0]
-    paper = next(one for one in PAPERS if one.arxiv_id == row["arxiv_id"])
-    later = Paper(
-        paper.arxiv_id, 2, "Of poems", "We tell of martian poems only, in verse.", ("Ada",), ("cs.LG",),
-        paper.published_at, NOW, date(2026, 11, 24),
-    )  # fmt: skip
-    match(store, [later])
+    match(store, [make_revision(row["arxiv_id"], "Of poems", "We tell of martian poems only, in verse.")])
     shown = review_of(store).show(row["id"])
     assert shown["version"] == 2 and shown["score"] < row["score"]
+
+
+def test_an_open_review_learns_of_a_new_revision_before_it_scores(store: Store) -> None:
+    """What a ranker made before the night knows of a paper is not filed under the match of the paper's new text."""
+    match(store, PAPERS)
+    ranker = make_ranker(store)
+    decide(store, 4)
+    row = next(row for row in waiting(store) if LIKED in row["title"])
+    match(store, [make_revision(row["arxiv_id"], "Of poems", "We tell of martian poems only, in verse.")])
+    ranker.rerank("W2.2")
+    assert review_of(store).show(row["id"])["score"] < 0.5 < row["score"]
+    assert make_ranker(store).rerank("W2.2") == {}
+
+
+def test_a_score_of_a_match_that_was_replaced_is_not_kept(store: Store) -> None:
+    match(store, PAPERS)
+    row = waiting(store)[0]
+    with store.transaction():
+        save_standing(store, [Standing(row["id"], 10**6, 0.123, "learned-0")])
+    assert waiting(store)[0] == row
+
+
+def test_an_open_review_learns_of_a_changed_catalogue(store: Store) -> None:
+    """A claim that no night has embedded yet cannot be ranked for; nothing is scored by its old words."""
+    match(store, PAPERS)
+    ranker = make_ranker(store)
+    decide(store, 4)
+    with store.transaction():
+        save_phenomena(store, [replace(GROKKING, statement="Verse is read aloud.")])
+    assert ranker.rerank("W2.2") == {}
+
+
+def test_a_reopened_acceptance_is_learned_from_until_it_is_decided_anew(store: Store) -> None:
+    match(store, PAPERS)
+    decide(store, 4)
+    accepted = [row["arxiv_id"] for row in list_verdicts(store, ["W2.2"]) if row["kind"] == "accept"]
+    with store.transaction():
+        assert reopen_accepted(store, accepted[0], "v2 changed the title or the abstract", now="x") == 1
+    assert [row["arxiv_id"] for row in list_verdicts(store, ["W2.2"]) if row["kind"] == "accept"] == accepted
+
+
+def test_a_night_without_papers_scores_anew_what_was_decided_on_since(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    match(store, PAPERS)
+    before = waiting(store)
+    decide(store, 8)
+    match(store, [])
+    assert gap(waiting(store)) > gap(before) + 0.1
+    monkeypatch.setattr("crawler.match.make_learner", None)  # the next quiet night makes no ranker
+    match(store, [])
 
 
 def test_each_night_scores_what_waits_anew(store: Store) -> None:
@@ -209,6 +270,43 @@ def test_a_budget_queues_the_best_and_loses_none(store: Store) -> None:
     assert store.value("SELECT count(*) FROM candidates") == passed
 
 
+def test_what_waits_for_a_budget_is_queued_by_what_was_decided_since(store: Store) -> None:
+    match(store, PAPERS, threshold=0.001, budget=30)
+    decide(store, 10)
+    ranking_id = store.value("SELECT max(ranking_id) FROM rankings")
+    learner = make_learner(store, HashEmbedder(), [Claim.of(GROKKING), Claim.of(RIVERS)])
+    fresh = score_backlog(store, learner, ranking_id)
+    old = {row["match_id"]: row["score"] for row in list_backlog(store)}
+    assert fresh.keys() == old.keys()
+    best, best_before = (sorted(scores, key=lambda one: (-scores[one], one))[:5] for scores in (fresh, old))
+    assert best != best_before
+    match(store, [], threshold=0.001, budget=5)
+    assert old.keys() - {row["match_id"] for row in list_backlog(store)} == set(best)
+
+
+def test_a_cut_on_few_papers_is_not_kept(store: Store) -> None:
+    match(store, PAPERS, precision=0.5)
+    (way,) = store.rows("SELECT threshold, precision FROM rankings")
+    assert way == {"threshold": 0.5, "precision": None}
+
+
+def test_a_cut_is_worked_out_anew_when_enough_was_decided(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What scored high was rejected throughout: the same precision needs a higher score from then on."""
+    monkeypatch.setattr("crawler.ranking.ranker.FEWEST_PAPERS", 50)
+    match(store, PAPERS, precision=0.5)
+    (first,) = store.rows("SELECT threshold, decided FROM rankings")
+    assert first["decided"] == 0
+    match(store, [], precision=0.5)
+    assert store.value("SELECT count(*) FROM rankings") == 1
+    rows = store.rows("SELECT candidate_id FROM candidates ORDER BY candidate_id LIMIT 30")
+    assert len(rows) >= FEWEST_DECISIONS
+    for row in rows:
+        review_of(store).decide(row["candidate_id"], Decision(Verdict.REJECT))
+    match(store, [], precision=0.5)
+    cut = find_newest_cut(store)
+    assert cut is not None and cut.decided == len(rows) and cut.threshold > first["threshold"]
+
+
 def test_a_wanted_precision_becomes_a_threshold_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crawler.ranking.ranker.FEWEST_PAPERS", 50)
     match(store, PAPERS, precision=0.5)
@@ -230,7 +328,10 @@ def test_the_command_scores_anew(bmp: Bmp, tmp_path: Path, monkeypatch: pytest.M
         decide(store, 6)
         before = waiting(store)
     told = bmp("queue", "rerank", "--phenomenon", "W2.2", "--json").json
-    assert told == {"scored": len(before), "phenomena": {"W2.2": len(before)}}
     with open_store(tmp_path / "bmp.db") as store:
-        assert gap(waiting(store)) > gap(before) + 0.1
+        old, after = {row["id"]: row["score"] for row in before}, waiting(store)
+    changed = sum(row["score"] != old[row["id"]] for row in after)
+    assert changed and told == {"scored": changed, "phenomena": {"W2.2": changed}}
+    assert gap(after) > gap(before) + 0.1
+    assert bmp("queue", "rerank", "--phenomenon", "W2.2", "--json").json["scored"] == 0  # nothing was decided since
     assert bmp("queue", "rerank", "--phenomenon", "X9").code == 2

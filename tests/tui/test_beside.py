@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from tui.sample_queue import review_of
 
 from curation.tui.desk import Desk
@@ -62,7 +63,7 @@ async def test_the_next_paper_is_open_before_the_order_changes(place: Any, look:
         await wait_for(pilot, lambda: app.desk.rows[1]["id"] == last["id"])
         assert app.desk.chosen["id"] == second["id"]  # what is open stays open
         assert app.desk.rows[-1]["id"] == third["id"]
-        assert "1.00" in look(app, "#queue")
+        assert "0.99" in look(app, "#queue")
         await pilot.press("r")
         assert app.desk.chosen["id"] == last["id"]
     assert ranking.asked[0] == first["phenomenon"] and ranking.closed.wait(5)
@@ -82,10 +83,15 @@ async def test_an_undo_asks_too_and_many_questions_at_once_are_one(place: Any) -
     assert ranking.asked[0] == codes[0] and set(ranking.asked[1:]) == set(codes[1:4])
 
 
-async def test_a_ranking_that_fails_is_said_once_and_decisions_go_on(place: Any, look: Callable[..., str]) -> None:
+@pytest.mark.parametrize(
+    "fault", [EmbeddingError("a claim has no vector [bold]yet", "`bmp nightly` makes them"), MemoryError("[red]full")]
+)
+async def test_a_ranking_that_fails_is_said_once_and_decisions_go_on(
+    place: Any, look: Callable[..., str], fault: Exception
+) -> None:
     @contextmanager
     def broken() -> Iterator[Rerank]:
-        raise EmbeddingError("a claim has no vector [bold]yet", "`bmp nightly` makes them")
+        raise fault
         yield
 
     app = place.app(open_rerank=broken)

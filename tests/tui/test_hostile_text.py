@@ -177,7 +177,7 @@ class Refusing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._review, name)
 
-    def decide(self, candidate_id: int, decision: Decision) -> None:
+    def decide(self, candidate_id: int, decision: Decision, **_: object) -> None:
         raise DecisionError(self.text, self.text)
 
 

@@ -327,10 +327,10 @@ class FailingReview(Review):
 
     broken = True
 
-    def decide(self, candidate_id: int, decision: Decision) -> Row:
+    def decide(self, candidate_id: int, decision: Decision, *, seen: Row | None = None) -> Row:
         if self.broken:
             raise sqlite3.OperationalError("database is [red]locked")
-        return super().decide(candidate_id, decision)
+        return super().decide(candidate_id, decision, seen=seen)
 
 
 async def test_a_failing_database_is_said_and_nothing_is_lost(place: Any, look: Look) -> None:
@@ -358,15 +358,14 @@ async def test_a_candidate_that_vanished_meanwhile_is_said(place: Any, look: Loo
         assert [made["kind"] for made in place.decisions()] == ["accept"]
 
 
-async def test_a_second_window_may_have_decided_meanwhile(place: Any) -> None:
+async def test_a_decision_of_a_second_window_is_never_overwritten_unseen(place: Any, look: Look) -> None:
     app = place.app()
-    async with app.run_test(size=NARROW) as pilot:
+    async with app.run_test(size=NARROW, notifications=True) as pilot:
         assert app.desk.chosen is not None
         review_of(place.store, "grace").decide(app.desk.chosen["id"], Decision(Verdict.MAYBE))
         await pilot.press("r")
-        assert [(made["kind"], made["reviewer"]) for made in place.decisions()] == [
-            ("maybe", "grace"),
-            ("reject", "ada"),
-        ]
+        assert [(made["kind"], made["reviewer"]) for made in place.decisions()] == [("maybe", "grace")]
+        await pilot.pause()
+        assert "changed meanwhile: maybe by grace" in look(app, NOTICE)
         await pilot.press("R")
         assert len(app.desk.rows) == len(HITS) - 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sentence_transformers import SentenceTransformer
 from tiny_model import make_tiny_model
 
 from crawler.control import Stop, StopRequested, no_progress
@@ -223,3 +226,23 @@ def test_the_real_model_gives_unit_vectors_that_know_what_is_alike() -> None:
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.2
     assert "torch" in sys.modules
+
+
+def test_a_model_fresh_from_the_hub_is_kept_under_the_name_that_it_has_from_then_on(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was embedded on the first night is not embedded again on the second."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    snapshot = tmp_path / "models--some--model" / "snapshots" / "abc"
+
+    def fetch(place: ModelPlace) -> SentenceTransformer:
+        if place.folder is None:  # as the Hub's client does
+            shutil.copytree(tiny_model, snapshot)
+        return SentenceTransformer(str(snapshot), device="cpu")
+
+    monkeypatch.setattr("crawler.embed._load", fetch)
+    first = SentenceTransformerEmbedder(find_model("some/model", os.environ))
+    first_vectors, identity = first.encode(["scaling law"]), first.identity
+    second = SentenceTransformerEmbedder(find_model("some/model", os.environ), [identity])
+    assert identity.revision not in ("", "hub") and second.identity == identity
+    assert np.array_equal(second.encode(["scaling law"]), first_vectors)

@@ -86,11 +86,24 @@ def test_rejected_papers_sink() -> None:
     assert after.mean() < before.mean()
 
 
-def test_rejections_alone_change_nothing() -> None:
-    """There is nothing yet that a paper could be like; the text stands."""
-    seen = see(make_documents(20, 200))
-    plain, told = make(seen), make(seen, decided=[Decided((), range(20, 60))])
-    assert np.array_equal(plain.score(seen.documents, seen.vectors), told.score(seen.documents, seen.vectors))
+def test_rejections_alone_let_what_is_like_them_sink() -> None:
+    seen = see(make_documents(40, 400))
+    for number in range(40, 70):
+        seen.documents[number] = Document("grokking", " ".join([*TOPIC, *OTHER[:3]]) + f" in {number} novels")  # type: ignore[index]
+    near = see(seen.documents)
+    plain, told = (
+        make(near, decided=[decided]).evidence(near.documents, near.vectors)[:, 0]
+        for decided in (Decided(), Decided((), range(40, 60)))
+    )
+    sunk = (plain - told)[60:70]  # none of these was decided on
+    assert sunk.mean() > 0 and sunk.mean() > (plain - told)[:40].mean()
+
+
+def test_what_is_set_aside_is_no_negative() -> None:
+    seen = see(make_documents(20, 40))
+    decided = [Decided(range(10), range(50, 60), aside) for aside in ((), range(10, 20))]
+    counted, aside = (make(seen, decided=[one]).evidence(seen.documents, seen.vectors) for one in decided)
+    assert aside[10:20].mean() > counted[10:20].mean()
 
 
 def test_a_claims_scores_depend_neither_on_other_claims_nor_on_the_batch() -> None:

@@ -116,6 +116,8 @@ def test_without_decisions_ids_or_words_there_is_nothing_to_tell() -> None:
         ("mup", "", "Under $\\mu$P, rates transfer.", "$\\mu$P"),
         ("pretraining", "", "Pre-training helps.", "Pre-training"),
         ("law scaling", "", "There are laws. Scaling helps.", "law scaling"),
+        ("thought cot", "", "With chain of thought (CoT) prompts.", "thought cot"),
+        ("x" * 90, "", "x" * 90, "x" * 60),
         ("absent", "", "Nothing.", "absent"),
     ],
 )

@@ -62,5 +62,18 @@ def test_a_number_of_audits_is_a_whole_number(value: str) -> None:
         load_settings({"BMP_AUDIT_PER_NIGHT": value})
 
 
+@pytest.mark.parametrize("value", ["0", "1", "-0.5", "1.5", "nan", "inf", "four"])
+def test_a_wanted_precision_is_a_share(value: str) -> None:
+    with pytest.raises(
+        SettingsError, match=r"must be a number above 0 and below 1, not .* \(mend or remove it there\)"
+    ):
+        load_settings({"BMP_QUEUE_PRECISION": value})
+
+
+def test_two_ways_to_cut_the_queue_are_refused_before_anything_is_done() -> None:
+    with pytest.raises(SettingsError, match="queue_threshold and queue_precision are both set"):
+        load_settings({"BMP_QUEUE_PRECISION": "0.8", "BMP_QUEUE_THRESHOLD": "0.9"})
+
+
 def test_audits_can_be_turned_off() -> None:
     assert load_settings({"BMP_AUDIT_PER_NIGHT": "0"}).audit_per_night == 0
