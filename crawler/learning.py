@@ -34,16 +34,20 @@ class Learner:
     """A ranker with what it was made from.
 
     Attributes:
+        model_id: the model whose vectors it works on.
         papers: a name of the papers at hand and of the model, as `name_papers` gives it.
         places: the place of each paper at hand, by arXiv id.
         texts: the hash of each one's text, by arXiv id.
+        decided: the papers that were learned from, by phenomenon.
         counted: what was counted of the papers at hand, by text hash.
     """
 
     ranker: Ranker
+    model_id: int
     papers: str
     places: Mapping[str, int]
     texts: Mapping[str, str]
+    decided: Mapping[str, frozenset[str]]
     counted: Mapping[str, Counted]
 
     def words_of(self, rows: Sequence[Row]) -> list[Words]:
@@ -81,7 +85,13 @@ def make_learner(
     background = Background.load(embedder.identity)
     papers = _name(embedder.identity, [row["text_hash"] for row in rows])
     ranker = Ranker(claims, claim_vectors, background, seen, decided, fit=name_fit(papers, claims, verdicts))
-    return Learner(ranker, papers, places, {row["arxiv_id"]: row["text_hash"] for row in rows}, counted)
+    texts = {row["arxiv_id"]: row["text_hash"] for row in rows}
+    learned = {code: set[str]() for code in codes}
+    for row in verdicts:
+        if row["kind"] != "open":
+            learned[row["phenomenon"]].add(row["arxiv_id"])
+    by_code = {code: frozenset(papers) for code, papers in learned.items()}
+    return Learner(ranker, model_id, papers, places, texts, by_code, counted)
 
 
 def name_papers(store: Store, identity: ModelIdentity) -> str:

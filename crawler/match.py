@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
 
 from crawler.audit import draw_audits, gather_for_audit
 from crawler.control import Progress, Stop
+from crawler.cutting import find_or_make_cut
 from crawler.embed import Embedder, StoppableEmbedder
-from crawler.learning import Learner, explain_pairs, load_documents, make_learner
+from crawler.learning import explain_pairs, load_documents, make_learner
 from crawler.ranking.ranker import Claim, Ranker
-from crawler.ranking.recalibration import FEWEST_DECISIONS, recalibrate
 from crawler.rerank import is_outdated, rerank_all, score_backlog
 from db.audits import forget_other_pools, queue_audits
-from db.decisions import list_scored_verdicts
+from db.candidates import count_queued_on
 from db.matches import (
     Cut,
     Match,
+    Way,
     count_unmatched,
-    find_cut,
+    is_current,
+    is_known,
     list_backlog,
     list_unmatched,
     queue_matches,
@@ -28,7 +31,7 @@ from db.matches import (
 )
 from db.phenomena import catalogue_version, list_phenomena
 from db.runs import add_to_run, set_run
-from db.store import Row, Store
+from db.store import Store
 from db.vectors import keep_model
 
 CHUNK = 500  # revisions between two commits
@@ -53,10 +56,9 @@ def match_missing(
 
     Args:
         threshold: the score from which a match passes.
-        precision: the share of what passes that is to be right, in place of the threshold. The score that this comes to
-            is worked out for a ranker, a model and a catalogue, and anew when twice as much was decided as it rests
-            on: each time all stored papers are matched again, so that it must not move from night to night.
-        budget: how many candidates are new at most.
+        precision: the share of what passes that is to be right, in place of the threshold (`crawler.cutting`).
+        budget: how many candidates are new at most on one day, UTC, whatever runs bring them.
+        now: the moment of the run, as text.
         audit_size: how many of the others are queued beside it at most, drawn at random.
 
     Raises:
@@ -70,28 +72,21 @@ def match_missing(
     model_id = keep_model(store, embedder.identity)
     with store.transaction():
         set_run(store, run_id, ranker_version=Ranker.version)
-    learner: Learner | None = None
-    way = (Ranker.version, model_id, catalogue_version(phenomena))
-    cut = Cut(threshold)
-    if precision is not None:
-        verdicts = list_scored_verdicts(store)
-        known = find_cut(store, *way, precision)
-        if known is None or len(verdicts) >= max(2 * known.decided, FEWEST_DECISIONS):
-            learner = make_learner(store, embedder, claims, progress=progress)
-            known = _work_out_cut(learner.ranker, precision, verdicts)
-        cut = known
+    make = cache(partial(make_learner, store, embedder, claims, progress=progress))
+    way = Way(Ranker.version, model_id, catalogue_version(phenomena))
+    cut = Cut(threshold) if precision is None else find_or_make_cut(store, way, precision, make)
     threshold = cut.threshold
+    if not is_current(store, way, cut) and is_known(store, way, cut):  # it was left and is come back to
+        way = replace(way, ranker_version=f"{way.ranker_version}+{make().ranker.fit}")
     with store.transaction():
-        ranking_id = save_ranking(store, *way, cut)
+        ranking_id = save_ranking(store, way, cut)
     if audit_size:
         forget_other_pools(store, ranking_id, audit_size)
+    if budget is not None:
+        budget = max(0, budget - count_queued_on(store, now))
     total, done, last = count_unmatched(store, ranking_id, model_id), 0, 0
-    if learner is None and (
-        total
-        or is_outdated(store, embedder.identity, claims)
-        or (budget is not None and list_backlog(store, ranking_id))
-    ):
-        learner = make_learner(store, embedder, claims, progress=progress)
+    needed = total or is_outdated(store, embedder.identity, claims) or (budget and list_backlog(store, ranking_id))
+    learner = make() if needed else None
     if total and learner:
         with store.transaction():
             set_run(store, run_id, ranker_version=f"{Ranker.version}+{learner.ranker.fit}")
@@ -117,19 +112,14 @@ def match_missing(
     if audit_size:
         ranker = learner.ranker if learner else None
         audits = draw_audits(store, embedder, claims, size=audit_size, model_id=model_id, ranker=ranker)
+    fresh = score_backlog(store, learner, ranking_id, budget) if learner and budget else {}
     with store.transaction():
-        fresh = score_backlog(store, learner, ranking_id) if learner and budget is not None else None
-        queued, left = queue_matches(store, ranking_id, run_id=run_id, now=now, budget=budget, scores=fresh)
+        queued, left = queue_matches(
+            store, ranking_id, run_id=run_id, now=now, budget=budget, scores=fresh, threshold=threshold
+        )
         if audits is not None:
             queued += queue_audits(store, ranking_id, audits, run_id=run_id, now=now)
         add_to_run(store, run_id, queued=queued)
     if learner:
         rerank_all(store, learner, stop)
     return left
-
-
-def _work_out_cut(ranker: Ranker, precision: float, verdicts: Sequence[Row]) -> Cut:
-    """Return what a wanted precision comes to; where too few papers are at hand, it is no cut to be kept."""
-    curve = recalibrate([row["score"] for row in verdicts], [row["accepted"] for row in verdicts])
-    threshold = ranker.cut_for_precision(precision, curve)
-    return Cut(threshold, precision, len(verdicts)) if ranker.knows_field() else Cut(threshold)

@@ -31,6 +31,7 @@ class RankedPaper:
     arxiv_id: str
     version: int
     title: str
+    withdrawn: bool
     score: float
     exact: float
 
@@ -87,7 +88,7 @@ def rank_claims(
     learner = make_learner(store, embedder, claims, use_decisions=use_decisions, progress=progress)
     ranker = learner.ranker
     model_id = keep_model(store, embedder.identity)
-    papers: list[tuple[str, int, str]] = []
+    papers: list[tuple[str, int, str, bool]] = []
     evidence = [np.empty((0, len(claims)))]
     without_vector = 0
     for rows in iterate_current(store, since=since, chunk=CHUNK):
@@ -99,7 +100,7 @@ def rank_claims(
         evidence.append(
             ranker.evidence(learner.words_of(usable), np.stack([known[row["text_hash"]] for row in usable]))
         )
-        papers += [(row["arxiv_id"], row["version"], row["title"]) for row in usable]
+        papers += [(row["arxiv_id"], row["version"], row["title"], bool(row["withdrawn"])) for row in usable]
         progress("rank", len(papers), None)
     logits = np.concatenate(evidence)
     for claim, (scores, exact) in enumerate(zip(to_scores(logits).T, to_chances(logits).T, strict=True)):

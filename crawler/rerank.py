@@ -6,13 +6,18 @@ A match keeps the score that it was queued with; what is found here is a standin
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
 
 from crawler.control import Stop
 from crawler.embed import StoredVectors
 from crawler.learning import Learner, find_decided, make_learner, name_fit, name_papers
 from crawler.ranking.ranker import Claim, Decided, Ranker
+from db.candidates import find_newest_queued
 from db.decisions import list_verdicts
 from db.matches import find_matching_model, find_newest_match_run, list_backlog
+from db.papers import list_texts
 from db.phenomena import catalogue_version, list_phenomena
 from db.records import ModelIdentity
 from db.standing import Standing, list_unsettled, save_standing
@@ -21,6 +26,9 @@ from db.text import hash_text
 from db.vectors import keep_model, load_vectors
 
 FOLDS = 5
+LEAST_RESCORED = 1_000  # matches of a backlog that are scored anew, the best ones, or ten times those to be queued
+
+State: TypeAlias = tuple[int, int, str]
 
 
 class QueueRanker:
@@ -32,15 +40,12 @@ class QueueRanker:
     def __init__(self, store: Store, learner: Learner) -> None:
         """Take a ranker of the catalogue's claims, and the database that it was made from."""
         self._store = store
-        self._take(learner)
+        self._take(learner, _find_state(store))
 
-    def _take(self, learner: Learner) -> None:
+    def _take(self, learner: Learner, state: State) -> None:
         self._learner = learner
         self._claims = {claim.code: place for place, claim in enumerate(learner.ranker.claims)}
-        self._made_from = self._state()
-
-    def _state(self) -> tuple[int, str]:
-        return find_newest_match_run(self._store), catalogue_version(list_phenomena(self._store))
+        self._made_from = state
 
     @classmethod
     def make(cls, store: Store) -> QueueRanker | None:
@@ -63,8 +68,9 @@ class QueueRanker:
         is another one than was matched, is left as it was, and so is all that waits for a phenomenon that cannot be
         ranked for.
         """
-        if self._made_from != self._state() and (identity := find_matching_model(self._store)) is not None:
-            self._take(_make_from_stored(self._store, identity))
+        state = _find_state(self._store)  # before the papers are read: what comes meanwhile is seen next time
+        if self._made_from != state and (identity := find_matching_model(self._store)) is not None:
+            self._take(_make_from_stored(self._store, identity), state)
         if code not in self._claims:
             return {}
         verdicts = list_verdicts(self._store, [code])
@@ -112,6 +118,11 @@ class QueueRanker:
         return scores
 
 
+def _find_state(store: Store) -> State:
+    """Return what a ranker is made anew for: the newest night, the newest match that was queued, the catalogue."""
+    return find_newest_match_run(store), find_newest_queued(store), catalogue_version(list_phenomena(store))
+
+
 def _others(rows: Sequence[int], fold: int) -> list[int]:
     return [row for number, row in enumerate(rows) if number % FOLDS != fold]
 
@@ -152,18 +163,27 @@ def is_outdated(store: Store, identity: ModelIdentity, claims: Sequence[Claim]) 
     )
 
 
-def score_backlog(store: Store, learner: Learner, ranking_id: int) -> dict[int, float]:
-    """Return what matches that passed but wait for a budget score by now, by match, as far as they are at hand."""
+def score_backlog(store: Store, learner: Learner, ranking_id: int, budget: int) -> dict[int, float]:
+    """Return what matches that passed but wait for a budget score by now, by match: the best ones of those that wait.
+
+    Args:
+        budget: how many are to be queued.
+    """
     places = {claim.code: place for place, claim in enumerate(learner.ranker.claims)}
-    by_code: dict[str, list[Row]] = {}
-    for row in list_backlog(store, ranking_id):
-        if row["arxiv_id"] in learner.places and row["phenomenon"] in places:
-            by_code.setdefault(row["phenomenon"], []).append(row)
-    scores = dict[int, float]()
-    for code, rows in by_code.items():
-        found = learner.ranker.score_seen(places[code], [learner.places[row["arxiv_id"]] for row in rows]).tolist()
-        scores |= {row["match_id"]: score for row, score in zip(rows, found, strict=True)}
-    return scores
+    backlog = sorted(list_backlog(store, ranking_id), key=lambda row: (-row["score"], row["match_id"]))
+    rows = [row for row in backlog[: max(LEAST_RESCORED, 10 * budget)] if row["phenomenon"] in places]
+    texts = {row["revision_id"]: row for row in list_texts(store, [row["revision_id"] for row in rows])}
+    known = load_vectors(store, learner.model_id, [row["text_hash"] for row in texts.values()])
+    papers = [row for row in texts.values() if row["text_hash"] in known]
+    if not papers:
+        return {}
+    found = learner.ranker.score(learner.words_of(papers), np.stack([known[row["text_hash"]] for row in papers]))
+    by_revision = {row["revision_id"]: scores for row, scores in zip(papers, found, strict=True)}
+    return {
+        row["match_id"]: float(by_revision[row["revision_id"]][places[row["phenomenon"]]])
+        for row in rows
+        if row["revision_id"] in by_revision
+    }
 
 
 def rerank_all(store: Store, learner: Learner, stop: Stop) -> None:

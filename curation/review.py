@@ -176,7 +176,7 @@ def _tell_score(row: Row) -> list[str]:
     if row["score"] is None:
         return ["brought in by hand"]
     told = [f"scored {show_score(row['matched_score'])} for {row['phenomenon']} by ranker {row['ranker_version']}"]
-    if row["standing_version"] and row["score"] != row["matched_score"]:
+    if row["standing_version"] and show_score(row["score"]) != show_score(row["matched_score"]):
         told.append(f"scores {show_score(row['score'])} by what was decided since ({row['standing_version']})")
     return told
 
@@ -187,7 +187,9 @@ def _tell_causes(because: Row) -> list[str]:
     if because["words"]:
         told.append(f"words: {', '.join(clean_line(word['term']) for word in because['words'])}")
     if because["nearest"]:
-        near = ", ".join(f"{paper['arxiv_id']} ({paper['cosine']:.2f})" for paper in because["nearest"])
+        near = "; ".join(
+            f"{paper['arxiv_id']} {clean_line(paper['title'])} ({paper['cosine']:.2f})" for paper in because["nearest"]
+        )
         told.append(f"near what was accepted: {near}")
     return told
 

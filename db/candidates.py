@@ -158,6 +158,22 @@ def add_candidate(
     return False
 
 
+def find_newest_queued(store: Store) -> int:
+    """Return the newest candidate that has a match, 0 where there is none."""
+    return int(store.value("SELECT coalesce(max(candidate_id), 0) FROM candidates WHERE match_id IS NOT NULL"))
+
+
+def count_queued_on(store: Store, now: str) -> int:
+    """Return how many candidates runs have queued on the day of a moment, audits left out."""
+    return int(
+        store.value(
+            "SELECT count(*) FROM candidates WHERE run_id IS NOT NULL AND substr(queued_at, 1, 10) = substr(?, 1, 10)"
+            " AND candidate_id NOT IN (SELECT candidate_id FROM audits)",
+            (now,),
+        )
+    )
+
+
 def count_by_status(store: Store, *, today: date) -> list[Row]:
     """Return rows of `phenomenon`, `status`, `count`, in the catalogue's order."""
     return store.rows(

@@ -197,11 +197,25 @@ def list_verdicts(store: Store, phenomena: Sequence[str]) -> list[Row]:
     )
 
 
-def list_scored_verdicts(store: Store) -> list[Row]:
-    """Return the acceptances and rejections in force of what had a score: `score`, on which it was made, `accepted`."""
+def list_scored_verdicts(store: Store, ranker_version: str, model_id: int) -> list[Row]:
+    """Return the acceptances and rejections in force that were made on a score: `phenomenon`, `arxiv_id`, `accepted`,
+    and `score`, as it stood before.
+
+    Second thoughts are left out: their score had learned from the first.
+
+    Args:
+        ranker_version: that of the scores, whatever it had learned.
+        model_id: of whose vectors the scores were made.
+    """
     return store.rows(
-        f"SELECT d.score, d.kind = 'accept' AS accepted FROM ({EFFECTIVE_DECISIONS}) e JOIN decisions d"
-        " USING (decision_id) WHERE d.kind IN ('accept', 'reject') AND d.score IS NOT NULL ORDER BY d.decision_id"
+        "SELECT c.phenomenon_code AS phenomenon, c.arxiv_id, d.kind = 'accept' AS accepted, d.score"
+        f" FROM ({EFFECTIVE_DECISIONS}) e JOIN decisions d USING (decision_id)"
+        " JOIN candidates c ON c.candidate_id = d.candidate_id JOIN matches m USING (match_id)"
+        " JOIN rankings g USING (ranking_id) WHERE d.kind IN ('accept', 'reject') AND d.score IS NOT NULL"
+        " AND g.model_id = ?2 AND substr(d.ranker_version, 1, length(?1) + 1) IN (?1, ?1 || '+')"
+        " AND NOT EXISTS (SELECT 1 FROM decisions p WHERE p.candidate_id = d.candidate_id"
+        " AND p.decision_id < d.decision_id AND p.kind IN ('accept', 'reject')) ORDER BY d.decision_id",
+        (ranker_version.partition("+")[0], model_id),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from db.candidates import add_candidate
 from db.records import ModelIdentity, Reasons, Sentence
@@ -36,57 +36,100 @@ class Cut:
     decided: int = 0
 
 
-def find_cut(store: Store, ranker_version: str, model_id: int, catalogue_version: str, precision: float) -> Cut | None:
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How papers are ranked: by which ranker, with which model's vectors, against which catalogue.
+
+    `ranker_version` names what the ranker had learned, after a plus sign, where the database came back to a way that
+    it had left: scores of now are not to be filed under those of then.
+    """
+
+    ranker_version: str
+    model_id: int
+    catalogue_version: str
+
+    @property
+    def base_version(self) -> str:
+        """Return the ranker's own version."""
+        return self.ranker_version.partition("+")[0]
+
+
+def find_cut(store: Store, way: Way, precision: float) -> Cut | None:
     """Return the newest cut for a wanted precision under this way of ranking, or None if there is none."""
     row = store.row(
-        "SELECT threshold, precision, decided FROM rankings"
-        " WHERE (ranker_version, model_id, catalogue_version, precision) = (?, ?, ?, ?)"
+        "SELECT threshold, precision, decided FROM rankings WHERE substr(ranker_version, 1, length(?1) + 1) IN"
+        " (?1, ?1 || '+') AND (model_id, catalogue_version, precision) = (?2, ?3, ?4)"
         " ORDER BY decided DESC, ranking_id DESC LIMIT 1",
-        (ranker_version, model_id, catalogue_version, precision),
+        (way.base_version, way.model_id, way.catalogue_version, precision),
     )
     return None if row is None else Cut(**row)
 
 
 def find_newest_cut(store: Store) -> Cut | None:
     """Return the cut that the newest run matched with, or None where nothing was matched."""
-    row = store.row(
-        "SELECT threshold, precision, decided FROM rankings JOIN matched_revisions USING (ranking_id)"
-        " ORDER BY run_id DESC, ranking_id DESC LIMIT 1"
-    )
-    return None if row is None else Cut(**row)
+    row = _find_newest_ranking(store)
+    return None if row is None else Cut(row["threshold"], row["precision"], row["decided"])
 
 
-def save_ranking(
-    store: Store,
-    ranker_version: str,
-    model_id: int,
-    catalogue_version: str,
-    cut: Cut,
-) -> int:
-    """Return the id of this way of ranking, making it on first sight. Runs inside a transaction."""
-    values = {
-        "ranker_version": ranker_version,
-        "model_id": model_id,
-        "catalogue_version": catalogue_version,
-        **asdict(cut),
-    }
-    known = store.value(
-        "SELECT ranking_id FROM rankings WHERE (ranker_version, model_id, catalogue_version, threshold) ="
-        " (:ranker_version, :model_id, :catalogue_version, :threshold)",
-        values,
-    )
+def find_newest_way(store: Store) -> Way | None:
+    """Return how the newest run matched, or None where nothing was matched."""
+    row = _find_newest_ranking(store)
+    return None if row is None else Way(row["ranker_version"], row["model_id"], row["catalogue_version"])
+
+
+def is_current(store: Store, way: Way, cut: Cut) -> bool:
+    """Tell whether the newest run that matched anything did it in this way with this cut."""
+    newest = _find_newest_ranking(store)
+    return newest is not None and _is_same_way(newest, way, cut)
+
+
+def is_known(store: Store, way: Way, cut: Cut) -> bool:
+    """Tell whether some run matched in this way with this cut."""
+    return _find_ranking(store, way, cut) is not None
+
+
+def save_ranking(store: Store, way: Way, cut: Cut) -> int:
+    """Return the id of this way of ranking with this cut, making it on first sight. Runs inside a transaction.
+
+    Where it is the newest run's, that is it, whatever its ranker had learned when it began.
+    """
+    newest = _find_newest_ranking(store)
+    known = _find_ranking(store, way, cut)
+    if newest is not None and _is_same_way(newest, way, cut):
+        known = int(newest["ranking_id"])
     if known is None:
-        return store.insert("rankings", values)
-    if cut.precision is not None:
-        store.connection.execute(
-            "UPDATE rankings SET precision = ?, decided = ? WHERE ranking_id = ?", (cut.precision, cut.decided, known)
-        )
-    return int(known)
+        return store.insert("rankings", {**asdict(way), **asdict(cut)})
+    store.connection.execute(
+        "UPDATE rankings SET precision = ?, decided = ? WHERE ranking_id = ?", (cut.precision, cut.decided, known)
+    )
+    return known
+
+
+def _find_newest_ranking(store: Store) -> Row | None:
+    return store.row(
+        "SELECT g.* FROM matched_revisions JOIN rankings g USING (ranking_id) ORDER BY run_id DESC, ranking_id DESC"
+        " LIMIT 1"
+    )
+
+
+def _find_ranking(store: Store, way: Way, cut: Cut) -> int | None:
+    found = store.value(
+        "SELECT ranking_id FROM rankings WHERE (ranker_version, model_id, catalogue_version, threshold) = (?, ?, ?, ?)",
+        (way.ranker_version, way.model_id, way.catalogue_version, cut.threshold),
+    )
+    return None if found is None else int(found)
+
+
+def _is_same_way(row: Row, way: Way, cut: Cut) -> bool:
+    """Tell whether a ranking is of this way and cut, whatever its ranker had learned when it began."""
+    kept = Way(row["ranker_version"], row["model_id"], row["catalogue_version"])
+    same = replace(kept, ranker_version=kept.base_version) == replace(way, ranker_version=way.base_version)
+    return same and bool(row["threshold"] == cut.threshold)
 
 
 def find_newest_match_run(store: Store) -> int:
-    """Return the newest run that matched a paper's current revision, 0 where none did."""
-    return int(store.value("SELECT coalesce(max(run_id), 0) FROM matched_revisions"))
+    """Return the newest run that matched anything and has ended, 0 where none has."""
+    return int(store.value("SELECT coalesce(max(run_id), 0) FROM runs WHERE matched > 0 AND finished_at IS NOT NULL"))
 
 
 def find_matching_model(store: Store) -> ModelIdentity | None:
@@ -181,20 +224,21 @@ def _save_reasons(store: Store, match_id: int | None, reasons: Reasons) -> None:
 
 
 def list_backlog(store: Store, ranking_id: int | None = None) -> list[Row]:
-    """Return what passed and waits for a budget to be queued: `match_id`, `arxiv_id`, `phenomenon`, `score`.
+    """Return what passed and waits for a budget: `match_id`, `arxiv_id`, `revision_id`, `phenomenon`, `score`.
 
     Args:
         ranking_id: under this ranking; that of the newest run that matched anything by default.
     """
-    newest = "SELECT ranking_id FROM matched_revisions ORDER BY run_id DESC, ranking_id DESC LIMIT 1"
-    ranking = store.value(newest) if ranking_id is None else ranking_id
-    return [] if ranking is None else [row for row in _list_unqueued(store, ranking) if row.pop("is_new")]
+    newest = _find_newest_ranking(store) if ranking_id is None else {"ranking_id": ranking_id}
+    unqueued = _list_unqueued(store, newest["ranking_id"]) if newest else []
+    return [row for row in unqueued if row.pop("is_new")]
 
 
 def _list_unqueued(store: Store, ranking_id: int) -> list[Row]:
     """Return the matches of a ranking that are not their candidate's, with `is_new` where there is no candidate."""
     return store.rows(
-        "SELECT m.match_id, p.arxiv_id, m.phenomenon_code AS phenomenon, c.candidate_id IS NULL AS is_new, m.score"
+        "SELECT m.match_id, p.arxiv_id, p.revision_id, m.phenomenon_code AS phenomenon,"
+        " c.candidate_id IS NULL AS is_new, m.score"
         " FROM matches m JOIN papers p ON p.revision_id = m.revision_id LEFT JOIN candidates c"
         " ON c.arxiv_id = p.arxiv_id AND c.phenomenon_code = m.phenomenon_code"
         " WHERE m.ranking_id = ? AND NOT p.withdrawn AND c.match_id IS NOT m.match_id ORDER BY m.match_id",
@@ -210,6 +254,7 @@ def queue_matches(
     now: str,
     budget: int | None = None,
     scores: Mapping[int, float] | None = None,
+    threshold: float = 0.0,
 ) -> tuple[int, int]:
     """Queue what this ranking found and what does not wait yet; return how many candidates are new, and how many left.
 
@@ -219,13 +264,17 @@ def queue_matches(
     Args:
         budget: at most so many are new, the best first.
         scores: what matches score by now, by match; for others that of the match counts.
+        threshold: what scores less by now is not queued, but waits: a later decision may raise it again.
     """
     scores = scores or {}
     found = _list_unqueued(store, ranking_id)
     for row in found:
         row["score"] = scores.get(row["match_id"], row["score"])
+    found = [row for row in found if row["score"] >= threshold or not row["is_new"]]
     found.sort(key=lambda row: (-row.pop("score"), row["match_id"]))
     new = [row for row in found if row.pop("is_new")]
+    for row in found:
+        del row["revision_id"]
     left = [] if budget is None else new[budget:]
     later = {row["match_id"] for row in left}
     chosen = sorted((row for row in found if row["match_id"] not in later), key=lambda row: int(row["match_id"]))

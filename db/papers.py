@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -189,13 +189,13 @@ def count_revisions_without_vector(store: Store, model_id: int) -> int:
     )
 
 
-_AT_HAND = (
+_NEWEST = "SELECT arxiv_id FROM papers WHERE NOT withdrawn ORDER BY published_at DESC, arxiv_id DESC LIMIT :limit"
+_EMBEDDED = (
     "SELECT {} FROM papers p JOIN revisions r USING (revision_id)"
-    " JOIN vectors v ON v.text_hash = r.text_hash AND v.model_id = :model_id"
-    " WHERE NOT p.withdrawn AND (p.arxiv_id IN (SELECT arxiv_id FROM candidates) OR p.arxiv_id IN ("
-    "SELECT arxiv_id FROM papers WHERE NOT withdrawn ORDER BY published_at DESC, arxiv_id DESC LIMIT :limit))"
+    " JOIN vectors v ON v.text_hash = r.text_hash AND v.model_id = :model_id WHERE NOT p.withdrawn AND {}"
     " ORDER BY p.arxiv_id"
 )
+_AT_HAND = f"(p.arxiv_id IN (SELECT arxiv_id FROM candidates) OR p.arxiv_id IN ({_NEWEST}))"
 
 
 def list_at_hand(store: Store, model_id: int, *, limit: int) -> list[Row]:
@@ -207,24 +207,42 @@ def list_at_hand(store: Store, model_id: int, *, limit: int) -> list[Row]:
         limit: how many papers, beside those of candidates.
     """
     columns = "p.arxiv_id, r.title, r.abstract, r.text_hash, p.published_at"
-    return store.rows(_AT_HAND.format(columns), {"model_id": model_id, "limit": limit})
+    return store.rows(_EMBEDDED.format(columns, _AT_HAND), {"model_id": model_id, "limit": limit})
+
+
+def list_texts(store: Store, revision_ids: Sequence[int]) -> list[Row]:
+    """Return revisions by id: `revision_id`, `title`, `abstract`, `text_hash`."""
+    return store.rows(
+        "SELECT revision_id, title, abstract, text_hash FROM revisions"
+        " WHERE revision_id IN (SELECT value FROM json_each(?)) ORDER BY revision_id",
+        (json.dumps(list(revision_ids)),),
+    )
+
+
+def list_newest(store: Store, model_id: int, *, limit: int) -> list[str]:
+    """Return the ids of the newest papers that the model has embedded and that are not withdrawn, by id."""
+    query = _EMBEDDED.format("p.arxiv_id", f"p.arxiv_id IN ({_NEWEST})")
+    rows = store.rows(query, {"model_id": model_id, "limit": limit})
+    return [row["arxiv_id"] for row in rows]
 
 
 def list_hashes_at_hand(store: Store, model_id: int, *, limit: int) -> list[str]:
     """Return the text hashes of what `list_at_hand` gives, in its order, without reading a text."""
-    rows = store.rows(_AT_HAND.format("r.text_hash"), {"model_id": model_id, "limit": limit})
+    rows = store.rows(_EMBEDDED.format("r.text_hash", _AT_HAND), {"model_id": model_id, "limit": limit})
     return [row["text_hash"] for row in rows]
 
 
 def iterate_current(store: Store, *, since: date | None, chunk: int) -> Iterator[list[Row]]:
-    """Yield the current revisions in chunks, by id: `arxiv_id`, `version`, `title`, `abstract`, `text_hash`.
+    """Yield the current revisions in chunks, by id.
+
+    The rows have `arxiv_id`, `version`, `title`, `abstract`, `text_hash` and `withdrawn`.
 
     Args:
         since: only papers first published on this day or later.
     """
     last = ""
     while rows := store.rows(
-        "SELECT p.arxiv_id, r.version, r.title, r.abstract, r.text_hash FROM papers p"
+        "SELECT p.arxiv_id, r.version, r.title, r.abstract, r.text_hash, p.withdrawn FROM papers p"
         " JOIN revisions r USING (revision_id) WHERE p.arxiv_id > ? AND p.published_at >= ?"
         " ORDER BY p.arxiv_id LIMIT ?",
         (last, since.isoformat() if since else "", chunk),

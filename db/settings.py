@@ -22,6 +22,7 @@ from db.errors import SettingsError
 APPLICATION = "bmprinciples"
 OFF = "off"  # in place of an address that is not to be asked
 
+_CUTS = ("queue_threshold", "queue_precision")
 SMTP_SECURITIES = ("starttls", "tls", "none")
 
 _HOST = re.compile(r"(?:[A-Za-z0-9:](?:[A-Za-z0-9._:-]*[A-Za-z0-9])?)?")
@@ -94,6 +95,9 @@ def load_settings(environment: Mapping[str, str], *, db: Path | None = None) -> 
     Raises:
         SettingsError: the file cannot be read, a name is unknown, or a value does not fit; names the place.
     """
+    path = environment.get("BMP_CONFIG")
+    if path and not _path(path).exists():
+        raise SettingsError(f"there is no file {path}, which BMP_CONFIG names", "make it, or take the variable away")
     return _build(list_origins(environment, db=db))
 
 
@@ -116,7 +120,18 @@ def list_origins(environment: Mapping[str, str], *, db: Path | None = None) -> l
         if field.name == "db" and db is not None:
             value, origin = db, "--db"
         origins.append(SettingsOrigin(field.name, _coerce(field.name, value, origin), origin))
-    return origins
+    return _drop_overruled(origins, environment)
+
+
+def _drop_overruled(origins: list[SettingsOrigin], environment: Mapping[str, str]) -> list[SettingsOrigin]:
+    """Let the environment's cut stand in place of the file's other one: of the two one is meant to be set."""
+    by_name = {one.name: one for one in origins}
+    told = [name for name in _CUTS if environment.get(f"BMP_{name.upper()}")]
+    if len(told) != 1:
+        return origins
+    (other,) = set(_CUTS) - set(told)
+    dropped = SettingsOrigin(other, None, f"set aside by {by_name[told[0]].origin}")
+    return [dropped if one.name == other and one.value is not None else one for one in origins]
 
 
 def _defaults(environment: Mapping[str, str]) -> Settings:
@@ -153,7 +168,8 @@ def _read_file(path: Path) -> dict[str, Any]:
 def _build(origins: list[SettingsOrigin]) -> Settings:
     values = {origin.name: origin.value for origin in origins}
     if values["queue_threshold"] is not None and values["queue_precision"] is not None:
-        raise SettingsError("queue_threshold and queue_precision are both set", "the one stands in place of the other")
+        where = " and ".join(dict.fromkeys(one.origin for one in origins if one.name in _CUTS))
+        raise SettingsError(f"queue_threshold and queue_precision are both set ({where})", "take one of them away")
     base = Settings(db=values["db"], config=values["config"], reviewer=values["reviewer"])
     return replace(base, **values)
 

@@ -18,9 +18,10 @@ _ID_PREFIX = re.compile(
 )
 
 
-def show_score(score: float) -> str:
-    """Return a score in four characters, cut and not rounded: 0.997 is no certainty."""
-    return f"{math.floor(score * 100 + 1e-9) / 100:.2f}"
+def show_score(score: float, decimals: int = 2) -> str:
+    """Return a score, cut and not rounded: 0.997 is no certainty."""
+    unit = 10**decimals
+    return f"{math.floor(score * unit + 1e-9) / unit:.{decimals}f}"
 
 
 def clean_line(text: str) -> str:

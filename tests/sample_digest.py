@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from curation.review import Decision, Review
-from db.matches import Cut, Match, queue_matches, save_matches, save_ranking
+from db.matches import Cut, Match, Way, queue_matches, save_matches, save_ranking
 from db.papers import save_papers
 from db.phenomena import save_phenomena
 from db.records import Aspect, Malformed, ModelIdentity, Paper, Phenomenon, Sentence, Stance, Verdict
@@ -79,7 +79,7 @@ def run_a_night(
 
 def _match(store: Store, run_id: int, papers: Sequence[Paper], phenomena: Sequence[str], now: str) -> int:
     model_id = save_model(store, ModelIdentity("fake", "1", "", 256, 8))
-    ranking_id = save_ranking(store, "1", model_id, "catalogue", Cut(0.3))
+    ranking_id = save_ranking(store, Way("1", model_id, "catalogue"), Cut(0.3))
     queued = 0
     for number, paper in enumerate(papers):
         revision = store.value("SELECT revision_id FROM papers WHERE arxiv_id = ?", (paper.arxiv_id,))

@@ -20,6 +20,7 @@ RIDGE_DENSE = 0.3
 RIDGE_WORDS = 0.1
 UNREAD = 800  # older papers without a decision that count as weak negatives
 UNREAD_WEIGHT = 0.3
+RIDGE_BIAS = 0.3  # of the intercept where nothing was accepted
 SEEN_IN = 2  # papers to learn from that must have a term
 ITERATIONS = 60
 
@@ -74,13 +75,16 @@ def _fit_logistic(
     terms, dimensions = words.shape[1], dense.shape[1]
     transposed = words.T.tocsr()
 
+    # Where nothing was accepted a free intercept would explain every rejection, and the weights would learn nothing.
+    bias_ridge = 1e-3 if labels.any() else RIDGE_BIAS
+
     def loss(point: Weights) -> tuple[float, Weights]:
         by_words, by_dense, bias = point[:terms], point[terms : terms + dimensions], point[-1]
         logits = offset + words @ by_words + dense @ by_dense + bias
         errors = weights * (1 / (1 + np.exp(-np.clip(logits, -500, 500))) - labels)
         value = (weights * (np.logaddexp(0, logits) - labels * logits)).sum()
-        value += 0.5 * (by_words @ by_words + by_dense @ by_dense) + 5e-4 * bias**2
-        slopes = (transposed @ errors + by_words, dense.T @ errors + by_dense, [errors.sum() + 1e-3 * bias])
+        value += 0.5 * (by_words @ by_words + by_dense @ by_dense) + bias_ridge / 2 * bias**2
+        slopes = (transposed @ errors + by_words, dense.T @ errors + by_dense, [errors.sum() + bias_ridge * bias])
         return float(value), np.concatenate(slopes)
 
     options = {"maxiter": ITERATIONS, "ftol": 1e-6}

@@ -12,13 +12,11 @@ import numpy.typing as npt
 from crawler.ranking.background import Background
 from crawler.ranking.claims import Claim, Document, document_text
 from crawler.ranking.corpus import NOT_AT_HAND, Corpus, Encoded, Words, count_words
-from crawler.ranking.cut import FEWEST_PAPERS, cut_for_precision
 from crawler.ranking.features import Counted
 from crawler.ranking.heads import Head, learn_head
 from crawler.ranking.latent import Latent, Viewed
 from crawler.ranking.priors import Prior, Rows, Vectors, claim_shares, fed_prior, text_prior
 from crawler.ranking.reasons import Neighbours, explain
-from crawler.ranking.recalibration import Recalibration
 from db.records import Reasons
 
 __all__ = [
@@ -213,22 +211,6 @@ class Ranker:
             rows: the papers' places in `Seen`.
         """
         return to_scores(self._calibrated(place, self._latent.papers.take(rows)))
-
-    def knows_field(self) -> bool:
-        """Tell whether enough papers are at hand to know how scores lie."""
-        return len(self._latent.papers.vectors) >= FEWEST_PAPERS
-
-    def cut_for_precision(self, precision: float, curve: Recalibration) -> float:
-        """Return from which score on so large a share of the papers at hand is expected to be right, over all claims.
-
-        Where few papers are at hand, nothing tells how scores lie, and each pair must be as likely as that.
-
-        Args:
-            curve: how often scores are right.
-        """
-        papers, places = self._latent.papers, range(len(self.claims)) if self.knows_field() else ()
-        columns = [to_scores(self._calibrated(place, papers)) for place in places]
-        return round(cut_for_precision(columns, precision, curve), DECIMALS)
 
     def _calibrated(self, place: int, papers: Viewed) -> npt.NDArray[np.float64]:
         slope, intercept = CALIBRATION

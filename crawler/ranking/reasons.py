@@ -30,7 +30,7 @@ Logit = Callable[[Encoded], npt.NDArray[np.float64]]
 
 _CHUNK = re.compile(r"\S+")
 _PIECE = re.compile(r"[^-/\u2010-\u2014]+")
-_APART = re.compile(r"[.;:!?,]\s|[()\[\]]")  # words with such between them are no pair to a reader
+_APART = re.compile(r"[.;:!?,]\s|[()\[\]]|--|[\u2012-\u2015]")  # words with such between them are no pair to a reader
 _EDGES = ".,;:!?()[]\"'*`\u2018\u2019\u201c\u201d"
 
 
@@ -51,9 +51,11 @@ def find_raising_words(document: Document, paper: Encoded, corpus: Corpus, logit
     logits = logit(without)
     added = {term: float(logits[0] - lost) for term, lost in zip(terms, logits[1:], strict=True) if lost < logits[0]}
     total = sum(added.values())
-    shares = {term: round(value / total, DECIMALS) for term, value in _join_pairs(added).items()}
+    shown = {term: text for term in added if (text := show_term(term, document))}
+    joined = _join_pairs({term: value for term, value in added.items() if term in shown or " " not in term})
+    shares = {term: round(value / total, DECIMALS) for term, value in joined.items()}
     best = sorted((term for term in shares if shares[term] >= FEWEST_SHARE), key=lambda term: (-shares[term], term))
-    return tuple(RaisingWord(show_term(term, document), shares[term]) for term in best[:WORDS])
+    return tuple(RaisingWord(shown.get(term, term[:LONGEST_SHOWN]), shares[term]) for term in best[:WORDS])
 
 
 def _without_each(paper: Encoded, columns: npt.NDArray[np.int64]) -> Encoded:
@@ -80,8 +82,8 @@ def _join_pairs(added: dict[str, float]) -> dict[str, float]:
     return joined
 
 
-def show_term(term: str, document: Document) -> str:
-    """Return a term as it first stands in the abstract, or in the title, or folded where neither is easily told."""
+def show_term(term: str, document: Document) -> str | None:
+    """Return a term as it first stands in the abstract, or in the title; None where it stands in neither as one."""
     words = term.split()
     for text in (document.abstract, document.title):
         tokens = list(_list_tokens(text))
@@ -92,7 +94,7 @@ def show_term(term: str, document: Document) -> str:
         for start, end in spans:
             if end - start <= LONGEST_SHOWN and not _APART.search(text[start:end]):
                 return text[start:end]
-    return term[:LONGEST_SHOWN]
+    return None
 
 
 def _list_tokens(text: str) -> list[tuple[str, int, int]]:

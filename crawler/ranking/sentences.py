@@ -21,6 +21,7 @@ __all__ = [
     "is_long_enough",
     "share_words",
     "split_sentences",
+    "tells_own_work",
     "tells_result",
     "weigh_claim",
 ]
@@ -30,10 +31,12 @@ Encode = Callable[[Sequence[str]], Vectors]
 
 MINIMUM_WORDS = 4  # a heading is shorter
 RESULT = 0.3  # what a sentence gains that tells a result, beside two cosines; measured in docs/ranking.md
+OWN = 0.2  # what it gains that speaks of the paper's own work, not of what is known
 _WORD = re.compile(r"[^\W\d_]+")
 _TELLS = re.compile(
     r"\b(?:find|found|shows?|observe|demonstrate|reveals?|prove|discover|confirm|results?|findings?)\b", re.IGNORECASE
 )
+_OWN = re.compile(r"\b(?:we|our|this (?:paper|work|study))\b", re.IGNORECASE)
 
 
 def best_sentence(abstract: str, claim: Claim, claim_vectors: Vectors, encode: Encode) -> Sentence | None:
@@ -78,12 +81,17 @@ def _choose(
 
 
 def _score_text(text: str, weights: dict[str, float]) -> float:
-    return share_words(text, weights) + RESULT * tells_result(text)
+    return share_words(text, weights) + RESULT * tells_result(text) + OWN * tells_own_work(text)
 
 
 def tells_result(text: str) -> bool:
     """Tell whether a sentence says that something was found, shown or observed."""
     return bool(_TELLS.search(text))
+
+
+def tells_own_work(text: str) -> bool:
+    """Tell whether a sentence speaks of what the authors do or find."""
+    return bool(_OWN.search(text))
 
 
 def weigh_claim(claim: Claim) -> dict[str, float]:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from curation.cli.context import AppContext, json_option, pass_app, write_json, write_table
-from db.settings import SettingsOrigin, list_origins
+from db.settings import SettingsOrigin, list_origins, load_settings
 
 
 @click.group()
@@ -34,6 +34,7 @@ def show(app: AppContext, as_json: bool) -> None:
         write_json({one.name: {"value": _plain(one), "origin": one.origin} for one in origins})
         return
     write_table([(one.name, _shown(one), one.origin) for one in origins], ("setting", "value", "origin"))
+    load_settings(app.environment, db=app.db_option)  # what does not hold together is said after it was shown
 
 
 def _plain(setting: SettingsOrigin) -> Any:

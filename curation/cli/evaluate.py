@@ -102,7 +102,9 @@ def _list_topics(store: Store, qrels: Qrels, name: str) -> list[Topic]:
 
     topics = list_topics(qrels, find_known_ids(store, {paper for labels in qrels.values() for paper in labels}))
     if not topics:
-        raise UsageError(f"{name} has no relevant paper", "a label above zero says that a paper is relevant")
+        raise UsageError(
+            f"{name} has no relevant paper that was not decided on", "a label above zero says that a paper is relevant"
+        )
     without = sorted(qrels.keys() - {topic.code for topic in topics})
     if without:
         say(f"Without a relevant paper, and so left out: {name_some(without)}.")
@@ -142,7 +144,7 @@ def _keep_stored(store: Store, run: RunFile, topics: Sequence[Topic], name: str)
     if len(missing) == len(topics):
         raise UsageError(f"{name} ranks none of these topics", f"it has {name_some(list(run.rankings))}")
     if missing:
-        say(f"{name} ranks nothing for {name_some(missing)}: there all counts as missed.")
+        say(f"{name} ranks nothing for {name_some(missing)}: they are left out of the comparison.")
     ranked = {paper for ranking in rankings.values() for paper in ranking}
     stored = find_known_ids(store, ranked)
     kept = {code: [paper for paper in ranking if paper in stored] for code, ranking in rankings.items()}
@@ -174,7 +176,7 @@ def _evaluate(
             _tell_unranked(len(ranking.papers), ranking.without_vector)
         report.ranker, report.papers = ranking.ranker_version, len(ranking.papers) + ranking.without_vector
         order = [paper.arxiv_id for paper in ranking.papers]
-        report.results.append(judge(topic, order, report.papers, other.rankings[topic.code] if other else None))
+        report.results.append(judge(topic, order, report.papers, other.rankings[topic.code] or None if other else None))
         if other:
             _tell_other_pool(topic.code, set(order), set(other.rankings[topic.code]), other.name)
         if keep_run:

@@ -44,16 +44,15 @@ def report_as_json(report: Report, other: Other | None) -> dict[str, Any]:
         "mean": average([result.scores for result in report.results]),
         "not_stored": _not_stored(report.results),
     }
+    common = _common(report.results)
     if other is not None:
         told["against"] = {
             "file": other.name,
             "tag": other.tag,
             "not_stored": other.not_stored,
             "mean": average(_others(report.results)),
-            "difference": {
-                name: {"mean": one.mean, "interval": one.interval} for name, one in compare(report.results).items()
-            },
-            "overlap@100": _mean_overlap(report.results),
+            "difference": {name: {"mean": one.mean, "interval": one.interval} for name, one in compare(common).items()},
+            "overlap@100": _mean_overlap(common),
         }
     return told
 
@@ -86,8 +85,9 @@ def write_report(report: Report, other: Other | None) -> None:
     if missing:
         click.echo(f"\nNot stored, and so not ranked: {name_some(missing)}.")
     if other is not None:
-        _write_other(report.results, other)
-        _write_differences(report.results, f"{report.ranker} less {other.name}")
+        common = _common(report.results)
+        _write_other(common, other)
+        _write_differences(common, f"{report.ranker} less {other.name}")
 
 
 def _write_other(results: Sequence[Result], other: Other) -> None:
@@ -122,6 +122,11 @@ def _number(value: float, form: str) -> str:
 
 def _others(results: Sequence[Result]) -> list[Scores]:
     return [result.against for result in results if result.against is not None]
+
+
+def _common(results: Sequence[Result]) -> list[Result]:
+    """Return the results of topics that the other run ranks, as trec_eval averages over the topics of a run."""
+    return [result for result in results if result.against is not None]
 
 
 def _mean_overlap(results: Sequence[Result]) -> float:

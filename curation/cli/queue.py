@@ -84,6 +84,9 @@ def _write_candidate(row: dict[str, Any]) -> None:
     if row["withdrawn"]:
         click.echo("This paper is WITHDRAWN.")
     click.echo(f"\n{row['abstract']}\n\n{row['phenomenon']}  {row['phenomenon_title']}\n{row['claim']}")
+    for label, name in (("Counts", "counts"), ("Does not count", "excludes")):
+        if row["criteria"][name]:
+            click.echo(f"{label}: {'; '.join(row['criteria'][name])}")
     if row["difference"]:
         _write_difference(row)
     if row["sentence"]:
@@ -144,6 +147,8 @@ def decide(
         else:
             assert paper is not None and phenomenon is not None  # _parse_words saw to it
             row = review.decide_paper(require_arxiv_id(paper), phenomenon, decision)
+    if row["withdrawn"]:
+        say(f"{row['arxiv_id']} is withdrawn.")
     _answer(row, as_json)
 
 

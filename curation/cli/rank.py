@@ -13,12 +13,13 @@ from curation.cli.context import DATE, AppContext, json_option, pass_app, say, w
 from curation.cli.progress import ProgressDisplay
 from db.errors import UsageError
 from db.records import Status
-from db.text import clean_line
+from db.text import clean_line, show_score
 
 if TYPE_CHECKING:
     from crawler.rank import Ranking
 
 DEFAULT_LIMIT = 20
+NOTHING_FITS = 0.1  # the best score below which a person is told so
 
 
 @click.command()
@@ -61,6 +62,8 @@ def rank(
     ranking, states = _rank(app, phenomenon, claim, since, limit or None)
     if not ranking.papers and not ranking.without_vector:
         say("No stored paper is that new." if since else "No paper is stored yet; `bmp nightly` brings some.")
+    if ranking.papers and ranking.papers[0].score < NOTHING_FITS:
+        say("Nothing that is stored fits well; the default model reads English.")
     if ranking.without_vector:
         say(f"{ranking.without_vector} papers have no vector yet and are left out; the next night embeds them.")
     _write(ranking, states, phenomenon or "claim", format_name)
@@ -100,6 +103,7 @@ def _write(ranking: Ranking, states: Mapping[str, str], topic: str, format_name:
                     "title": paper.title,
                     "score": paper.score,
                     "status": states.get(paper.arxiv_id),
+                    "withdrawn": paper.withdrawn,
                 }
                 for paper in papers
             ]
@@ -111,5 +115,9 @@ def _write(ranking: Ranking, states: Mapping[str, str], topic: str, format_name:
         for line in run_lines(topic, exact, run_tag(ranking.ranker_version)):
             click.echo(line)
     else:
-        rows = [(f"{p.score:.3f}", f"{p.arxiv_id}v{p.version}", states.get(p.arxiv_id), p.title) for p in papers]
+        marked = {True: "[withdrawn] ", False: ""}
+        rows = [
+            (show_score(p.score, 3), f"{p.arxiv_id}v{p.version}", states.get(p.arxiv_id), marked[p.withdrawn] + p.title)
+            for p in papers
+        ]
         write_table(rows, ("score", "arXiv", "status", "title"), wide=3)

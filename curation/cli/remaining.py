@@ -36,9 +36,10 @@ def gather_remaining(store: Store, *, today: date) -> dict[str, Any]:
     """
     from db.audits import list_frames, list_scored
     from db.decisions import list_scored_verdicts
-    from db.matches import find_newest_cut, list_backlog
+    from db.matches import find_newest_cut, find_newest_way, list_backlog
 
-    cut = find_newest_cut(store)
+    cut, way = find_newest_cut(store), find_newest_way(store)
+    verdicts = list_scored_verdicts(store, way.ranker_version, way.model_id) if way else []
     scored, frames = list_scored(store, today=today), list_frames(store)
     out_of_fold = _score_out_of_fold(store, scored)
     audits = [row for row in scored if row["stratum"]]
@@ -61,7 +62,7 @@ def gather_remaining(store: Store, *, today: date) -> dict[str, Any]:
         },
         "cut": None if cut is None else asdict(cut),
         "backlog": len(list_backlog(store)),
-        "scores": _tell_scores(list_scored_verdicts(store)),
+        "scores": _tell_scores(verdicts),
     }
 
 
@@ -73,7 +74,8 @@ def _tell_scores(verdicts: Sequence[Row]) -> list[dict[str, Any]]:
         if some:
             expected = sum(row["score"] for row in some) / len(some)
             accepted = sum(row["accepted"] for row in some)
-            told.append({"from": low, "decided": len(some), "accepted": accepted, "expected": _rounded(expected)})
+            shares = {"decided": len(some), "accepted": accepted, "expected": _rounded(expected)}
+            told.append({"from": low, "to": min(high, 1.0), **shares})
     return told
 
 
@@ -189,15 +191,16 @@ def _write_cut(cut: dict[str, Any] | None, backlog: int) -> None:
         click.echo(f"{backlog} more passed than the budget lets in; they wait, and count in nothing below.")
 
 
-def _write_scores(scores: Sequence[dict[str, Any]]) -> None:
-    if not scores:
+def _write_scores(told: Sequence[dict[str, Any]]) -> None:
+    if not told:
         return
     click.echo("\nHow often a score was right: what was decided, by the score on which it was.")
     rows = []
-    for one in reversed(scores):
+    for one in reversed(told):
         share = one["accepted"] / one["decided"]
-        rows.append((f"{one['from']:.2f} and more", one["decided"], f"{share:.0%}", f"{one['expected']:.0%}"))
-    write_table(rows, ("score", "decided", "accepted", "the score says"))
+        scores = f"{one['from']:.2f} to {one['to']:.2f}"
+        rows.append((scores, one["decided"], f"{share:.2f}", show_score(one["expected"])))
+    write_table(rows, ("score", "decided", "accepted", "mean score"))
 
 
 def _write_audits(audits: dict[str, Any]) -> None:
@@ -227,7 +230,7 @@ def _percent(share: float | None) -> str:
 
 def _write_effort(effort: dict[str, Any]) -> None:
     telling = sum(bool(part["recalls"]) for part in effort["phenomena"].values())
-    parts = [*effort["phenomena"].items(), (f"all, by {telling} that tell", effort["total"])]
+    parts = [*effort["phenomena"].items(), ("all", effort["total"] if telling > 1 else {"recalls": []})]
     rows = [
         (code, f"{one['recall']:.0%}", show_score(one["score"]), one["more"], _percent(one["share"]))
         for code, part in parts
@@ -237,9 +240,10 @@ def _write_effort(effort: dict[str, Any]) -> None:
         click.echo(
             "\nThe effort: how many more to screen, best first, to find so much of what is relevant."
             " It rests on what is decided, scored\nas if it waited still (out of fold); what lies further down counts"
-            " only by its audits. The share is\nthat of all that was scored, read from the top down to that score."
+            " only by its audits, and where\nnone is decided, nothing is known of it. The share is that of what was"
+            " decided, audits with what they stand for."
         )
-        write_table(rows, ("phenomenon", "recall", "down to score", "more to screen", "share of all"))
+        write_table(rows, ("phenomenon", "recall", "down to score", "more to screen", "share of decided"))
     short = [code for code, part in parts[:-1] if not part["recalls"]]
     if short or not rows:
         need = f"{ENOUGH_OF_EACH} accepted and {ENOUGH_OF_EACH} rejected"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 
 from db.errors import BmpError
 
@@ -20,7 +20,7 @@ class Beside:
     Args:
         open_rerank: called in the thread; what it gives is used there only.
         tell: called in the thread with new scores.
-        complain: called in the thread with what went wrong; nothing is ranked after that.
+        complain: called in the thread with what went wrong.
     """
 
     def __init__(
@@ -49,13 +49,19 @@ class Beside:
             self._thread.join(patience_seconds)
 
     def _run(self) -> None:
-        try:
-            with self._open_rerank() as rerank:
-                while not self._leaving.is_set():
-                    for code in self._next_codes():
+        with self._complaining(), self._open_rerank() as rerank:
+            while not self._leaving.is_set():
+                for code in self._next_codes():
+                    with self._complaining():  # the next decision asks again
                         if not self._leaving.is_set():
                             self._tell_if_there(rerank(code))
-        except Exception as error:  # whatever it is, the review goes on, and the reviewer is told
+
+    @contextmanager
+    def _complaining(self) -> Iterator[None]:
+        """Tell the reviewer what went wrong, whatever it is: the review goes on."""
+        try:
+            yield
+        except Exception as error:
             if not self._leaving.is_set():
                 told = error if isinstance(error, (BmpError, sqlite3.Error)) else f"{type(error).__name__}: {error}"
                 self._complain(f"the order of the queue stays as it is: {told}")

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from calibration import EDGES, Numbers, fit_curve, wilson
+from scipy.optimize import brentq
 
 from crawler.embed import DEFAULT_MODEL, SentenceTransformerEmbedder, find_model
 from crawler.ranking.background import Background
@@ -30,6 +31,7 @@ from curation.catalogue import load_catalogue
 from db.text import hash_text
 
 LABELS = Path(__file__).with_name("night-labels.tsv")
+HIGH = 0.85  # scores from which on the shift is taken
 LIKELY = 0.1  # scores from which on the calibration error counts
 PRECISIONS = (0.5, 0.7, 0.8, 0.9)
 FOLDS, RESAMPLES, SEED = 5, 1_000, 20261125
@@ -79,6 +81,7 @@ def main() -> None:
     print(f"{Ranker.version}: {len(papers)} papers, {len(codes)} phenomena, {len(labelled.labels)} labelled pairs")
     print_reliability(labelled)
     best = print_curves(labelled)
+    print_shift(labelled)
     print_cuts(best, logits.ravel(), labelled)
 
 
@@ -179,6 +182,15 @@ def print_curves(labelled: Labelled) -> Curve:
         losses.append((-float(np.average(likelihood, weights=labelled.weights)), curve))
         print(f"{curve.name:32} {cells[0]:20} {cells[1]:22} {losses[-1][0]:.4f}")
     return min(losses, key=lambda one: one[0])[1]
+
+
+def print_shift(labelled: Labelled) -> None:
+    """Print by how much the log-odds of high scores are too high: `FIRST_SHIFT` of the program."""
+    high = np.flatnonzero(to_chances(labelled.logits) >= HIGH)
+    logits, weights = labelled.logits[high], labelled.weights[high]
+    right = float(np.average(labelled.accepted[high], weights=weights))
+    shift = brentq(lambda one: float(np.average(to_chances(logits + one), weights=weights)) - right, -20, 20)
+    print(f"\n{len(high)} pairs that score {HIGH} or more: {right:.2f} accepted, which is a shift of {shift:.2f}")
 
 
 def _draw_again(labelled: Labelled, chance: np.random.Generator) -> Labelled:

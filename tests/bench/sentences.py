@@ -16,6 +16,7 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -59,8 +60,10 @@ def main() -> None:
     print("| method | right | reciprocal rank |\n|---|---|---|")
     for name in methods:
         print(f"| {name} | {right[name].mean():.2f} | {ranks[name]:.2f} |")
-    before, after = right["vectors + words"], right["vectors + words + 0.3 for a result"]
-    print(f"0.3 for a result: {(after & ~before).sum()} gained, {(before & ~after).sum()} lost")
+    steps = ("vectors + words", "vectors + words + 0.3 for a result")
+    for before, after in pairwise([*steps, f"{steps[1]} + 0.2 for own work"]):
+        gained, lost = right[after] & ~right[before], right[before] & ~right[after]
+        print(f"{after}: {gained.sum()} gained, {lost.sum()} lost")
     held = [_held_out(right, np.array([pair.claim.code == code for pair in pairs])) for code in codes]
     print(f"chosen with each phenomenon left out: {np.concatenate([one for _, one in held]).mean():.2f}")
     print("methods chosen so:", sorted({name for name, _ in held}))
@@ -129,6 +132,12 @@ def _make_methods(pairs: list[Labelled]) -> dict[str, Callable[[Labelled], Score
     def results(pair: Labelled) -> Scores:
         return np.array([ours.tells_result(text) for text in pair.texts], dtype=float)
 
+    def own(pair: Labelled) -> Scores:
+        return np.array([ours.tells_own_work(text) for text in pair.texts], dtype=float)
+
+    def results_and_own(pair: Labelled, weight: float) -> Scores:
+        return by_direction(pair) + by_words(pair) + 0.3 * results(pair) + weight * own(pair)
+
     def beside(scores: Scores) -> Scores:
         return scores + 0.25 * (np.append(scores[1:], scores[-1]) + np.append(scores[0], scores[:-1]))
 
@@ -153,6 +162,9 @@ def _make_methods(pairs: list[Labelled]) -> dict[str, Callable[[Labelled], Score
         "vectors + words + 0.1 for a result": lambda pair: by_direction(pair) + by_words(pair) + 0.1 * results(pair),
         "vectors + words + 0.2 for a result": lambda pair: by_direction(pair) + by_words(pair) + 0.2 * results(pair),
         "vectors + words + 0.3 for a result": lambda pair: by_direction(pair) + by_words(pair) + 0.3 * results(pair),
+        "vectors + words + 0.3 for a result + 0.1 for own work": lambda pair: results_and_own(pair, 0.1),
+        "vectors + words + 0.3 for a result + 0.2 for own work": lambda pair: results_and_own(pair, 0.2),
+        "vectors + words + 0.3 for a result + 0.3 for own work": lambda pair: results_and_own(pair, 0.3),
         "the same with 0.2, words by rarity": lambda pair: by_direction(pair) + by_idf(pair) + 0.2 * results(pair),
         "the same with 0.2, vectors of the statement": lambda pair: (
             by_statement(pair) + by_words(pair) + 0.2 * results(pair)

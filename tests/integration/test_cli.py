@@ -290,7 +290,9 @@ def test_a_configuration_file_that_is_not_there_is_shown_so(
     assert "config.toml (not found)" in bmp("config", "show").out
     config = tmp_path / "nowhere.toml"
     monkeypatch.setenv("BMP_CONFIG", str(config))
-    assert f"{config} (not found)" in bmp("config", "show").out
+    shown = bmp("config", "show")
+    assert shown.code == 2 and f"{config} (not found)" in shown.out and "which BMP_CONFIG names" in shown.err
+    assert_one_line(bmp("status"), 2, "there is no file")
     config.touch()
     assert "not found" not in bmp("config", "show").out
 

@@ -155,11 +155,13 @@ def test_against_another_run_the_difference_is_told_topic_by_topic(bench: Bmp) -
     assert "95% interval" in shown.out
 
 
-def test_a_topic_that_the_other_run_lacks_counts_as_missed_there(bench: Bmp) -> None:
+def test_a_topic_that_the_other_run_lacks_is_left_out_of_the_comparison(bench: Bmp) -> None:
     Path("other.run").write_text("W2.2 Q0 2001.00001 1 1 other\n", encoding="utf-8")
     done = bench("evaluate", "my.qrels", "--against", "other.run", "--json")
     assert "other.run ranks nothing for H1.1" in done.err
-    assert [row["against"]["AP"] for row in done.json["topics"]] == [0, 1]
+    assert [row.get("against", {}).get("AP") for row in done.json["topics"]] == [None, 1]
+    assert done.json["against"]["mean"]["AP"] == 1
+    assert bench("evaluate", "my.qrels", "--against", "other.run").code == 0
 
 
 def test_claims_that_the_catalogue_lacks_come_from_a_file_of_topics(bench: Bmp) -> None:

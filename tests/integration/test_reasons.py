@@ -56,10 +56,11 @@ def test_reasons_are_kept_with_the_match_and_said_in_words(store: Store) -> None
     kept = store.row("SELECT * FROM match_reasons")
     assert kept is not None and kept["text_hash"] == revision["text_hash"]
     row = show(store)
+    near = store.value("SELECT title FROM revisions WHERE arxiv_id = ?", (NEAR,))
     assert row["reasons"] == [
         "scored 0.97 for H1.2 by ranker 1",
         "words: compute-optimal, scaling[31m law",
-        f"near what was accepted: {NEAR} (0.71)",
+        f"near what was accepted: {NEAR} {near} (0.71)",
     ]
     assert row["because"]["words"][0] == {"term": "compute-optimal", "share": 0.4}
     title = store.value("SELECT title FROM revisions WHERE arxiv_id = ?", (NEAR,))
@@ -94,7 +95,7 @@ def test_queue_show_gives_reasons_as_text_and_as_json(store: Store) -> None:
     store.close()
     command = ["--db", str(store.path), "queue", "show", "1"]
     text = CliRunner().invoke(cli, command).output
-    assert "words: compute-optimal" in text and f"{NEAR} (0.71)" in text and "\x1b" not in text
+    assert "words: compute-optimal" in text and f"{NEAR} " in text and "(0.71)" in text and "\x1b" not in text
     row = json.loads(CliRunner().invoke(cli, [*command, "--json"]).stdout)
     assert all(isinstance(reason, str) for reason in row["reasons"])
     assert row.keys() >= {"because", "sentence_start", "sentence_end", "text_hash"}

@@ -15,9 +15,9 @@ from crawler.control import Stop, no_progress
 from crawler.embed import embed_missing
 from crawler.learning import make_learner
 from crawler.match import match_missing
-from crawler.ranking.ranker import Claim
-from crawler.ranking.recalibration import FEWEST_DECISIONS
-from crawler.rerank import QueueRanker, score_backlog
+from crawler.ranking.ranker import Claim, Decided, Ranker
+from crawler.ranking.recalibration import FEWEST_DECISIONS, Recalibration
+from crawler.rerank import QueueRanker, is_outdated, score_backlog
 from curation.review import Decision, Review
 from db.candidates import list_candidates
 from db.decisions import list_verdicts, reopen_accepted
@@ -50,7 +50,9 @@ def make_revision(arxiv_id: str, title: str, abstract: str) -> Paper:
     return replace(paper, version=2, title=title, abstract=abstract, updated_at=NOW, datestamp=date(2026, 11, 24))
 
 
-def match(store: Store, papers: list[Paper], *, threshold: float = 0.0, **more: float) -> tuple[int, int]:
+def match(
+    store: Store, papers: list[Paper], *, threshold: float = 0.0, now: str = "x", **more: float
+) -> tuple[int, int]:
     """Store papers and match them; return the run and what is left for want of budget."""
     with store.transaction():
         save_phenomena(store, [GROKKING, RIVERS])
@@ -65,7 +67,7 @@ def match(store: Store, papers: list[Paper], *, threshold: float = 0.0, **more: 
         embedder,
         run_id=run_id,
         threshold=threshold,
-        now="x",
+        now=now,
         stop=Stop(),
         progress=no_progress,
         **more,  # type: ignore[arg-type]  # what match_missing takes
@@ -208,7 +210,11 @@ def test_a_night_without_papers_scores_anew_what_was_decided_on_since(
     decide(store, 8)
     match(store, [])
     assert gap(waiting(store)) > gap(before) + 0.1
-    monkeypatch.setattr("crawler.match.make_learner", None)  # the next quiet night makes no ranker
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("the next quiet night makes no ranker")
+
+    monkeypatch.setattr("crawler.match.make_learner", refuse)
     match(store, [])
 
 
@@ -264,8 +270,10 @@ def test_a_budget_queues_the_best_and_loses_none(store: Store) -> None:
     assert (len(first), left) == (5, passed - 5) and find_run(store, run_id)["queued"] == 5
     best = store.rows("SELECT score FROM matches ORDER BY score DESC LIMIT 5")
     assert sorted(row["score"] for row in first) == sorted(row["score"] for row in best)
-    for _ in range(passed):
-        if not match(store, [], threshold=0.001, budget=5)[1]:
+    assert match(store, [], threshold=0.001, budget=5)[1] == left  # the day's budget is spent
+    assert store.value("SELECT count(*) FROM candidates") == 5
+    for day in range(passed):
+        if not match(store, [], threshold=0.001, budget=5, now=f"day {day:06}")[1]:
             break
     assert store.value("SELECT count(*) FROM candidates") == passed
 
@@ -275,24 +283,83 @@ def test_what_waits_for_a_budget_is_queued_by_what_was_decided_since(store: Stor
     decide(store, 10)
     ranking_id = store.value("SELECT max(ranking_id) FROM rankings")
     learner = make_learner(store, HashEmbedder(), [Claim.of(GROKKING), Claim.of(RIVERS)])
-    fresh = score_backlog(store, learner, ranking_id)
+    fresh = score_backlog(store, learner, ranking_id, 5)
     old = {row["match_id"]: row["score"] for row in list_backlog(store)}
     assert fresh.keys() == old.keys()
     best, best_before = (sorted(scores, key=lambda one: (-scores[one], one))[:5] for scores in (fresh, old))
     assert best != best_before
-    match(store, [], threshold=0.001, budget=5)
+    match(store, [], threshold=0.001, budget=5, now="next day")
     assert old.keys() - {row["match_id"] for row in list_backlog(store)} == set(best)
 
 
-def test_a_cut_on_few_papers_is_not_kept(store: Store) -> None:
+def test_a_cut_on_few_papers_is_not_kept_and_does_not_move(store: Store) -> None:
     match(store, PAPERS, precision=0.5)
+    for row in store.rows("SELECT candidate_id FROM candidates ORDER BY candidate_id LIMIT 30"):
+        review_of(store).decide(row["candidate_id"], Decision(Verdict.REJECT))
+    match(store, [make_paper(91)], precision=0.5)
     (way,) = store.rows("SELECT threshold, precision FROM rankings")
-    assert way == {"threshold": 0.5, "precision": None}
+    assert way == {"threshold": round(Recalibration().score_for(0.5), 6), "precision": None}
+
+
+def test_a_way_of_ranking_that_is_come_back_to_has_scores_of_now(store: Store) -> None:
+    match(store, PAPERS, threshold=0.3)
+    decide(store, 10)
+    match(store, [], threshold=0.2)
+    run_id, _ = match(store, [], threshold=0.3)
+    rankings = store.rows("SELECT ranker_version, threshold FROM rankings ORDER BY ranking_id")
+    assert [row["threshold"] for row in rankings] == [0.3, 0.2, 0.3]
+    assert rankings[2]["ranker_version"] == find_run(store, run_id)["ranker_version"]
+    made = store.rows("SELECT ranking_id, score, revision_id FROM matches WHERE phenomenon_code = 'W2.2'")
+    first, last = ({row["revision_id"]: row["score"] for row in made if row["ranking_id"] == one} for one in (1, 3))
+    assert first and last and first != last
+    match(store, [make_paper(91)], threshold=0.3)
+    assert store.value("SELECT count(*) FROM rankings") == 3  # the next night goes on in it
+
+
+def test_a_text_that_does_not_pass_any_more_leaves_its_candidates_score_as_it_was(store: Store) -> None:
+    """The new text was not queued; the candidate still stands for the old one, and is scored by neither."""
+    match(store, PAPERS, threshold=0.5)
+    row = waiting(store)[0]
+    match(
+        store, [make_revision(row["arxiv_id"], "Of poems", "We tell of martian poems only, in verse.")], threshold=0.5
+    )
+    decide(store, 3)
+    assert make_ranker(store).rerank("W2.2")
+    assert review_of(store).show(row["id"])["score"] == row["score"]
+
+
+def test_a_withdrawn_paper_is_not_scored_anew_and_asks_for_no_ranker(store: Store) -> None:
+    match(store, PAPERS)
+    row = waiting(store)[0]
+    decide(store, 3)
+    paper = next(one for one in PAPERS if one.arxiv_id == row["arxiv_id"])
+    match(store, [replace(paper, version=2, withdrawn=True, updated_at=NOW, datestamp=date(2026, 11, 24))])
+    before = review_of(store).show(row["id"])["score"]
+    make_ranker(store).rerank("W2.2")
+    assert review_of(store).show(row["id"])["score"] == before
+    assert not is_outdated(store, HashEmbedder().identity, [Claim.of(GROKKING), Claim.of(RIVERS)])
+
+
+def test_what_is_held_out_is_no_negative(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    match(store, PAPERS)
+    decide(store, 10)
+    ranker, learned = make_ranker(store), list[Decided]()
+    learn = Ranker.learn
+
+    def spy(self: Ranker, place: int, decided: Decided) -> None:
+        learned.append(decided)
+        learn(self, place, decided)
+
+    monkeypatch.setattr(Ranker, "learn", spy)
+    ranker.score_held_out("W2.2")
+    everything = learned[-1]
+    for fold in learned[:-1]:
+        assert {*fold.accepted, *fold.rejected, *fold.aside} >= {*everything.accepted, *everything.rejected}
 
 
 def test_a_cut_is_worked_out_anew_when_enough_was_decided(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """What scored high was rejected throughout: the same precision needs a higher score from then on."""
-    monkeypatch.setattr("crawler.ranking.ranker.FEWEST_PAPERS", 50)
+    monkeypatch.setattr("crawler.cutting.FEWEST_PAPERS", 50)
     match(store, PAPERS, precision=0.5)
     (first,) = store.rows("SELECT threshold, decided FROM rankings")
     assert first["decided"] == 0
@@ -308,11 +375,11 @@ def test_a_cut_is_worked_out_anew_when_enough_was_decided(store: Store, monkeypa
 
 
 def test_a_wanted_precision_becomes_a_threshold_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crawler.ranking.ranker.FEWEST_PAPERS", 50)
+    monkeypatch.setattr("crawler.cutting.FEWEST_PAPERS", 50)
     match(store, PAPERS, precision=0.5)
     match(store, [make_paper(number) for number in range(91, 121)], precision=0.5)
     (way,) = store.rows("SELECT threshold, precision FROM rankings")
-    assert way["precision"] == 0.5 and way["threshold"] <= 0.5
+    assert way["precision"] == 0.5 and way["threshold"] <= Recalibration().score_for(0.5)
     assert store.value("SELECT min(score) FROM matches") >= way["threshold"]
     match(store, [], precision=0.9)
     assert store.value("SELECT count(*) FROM rankings") == 2

@@ -10,7 +10,7 @@ from pathlib import Path
 from crawler.sources.oai_parse import parse_list
 from curation.catalogue import load_catalogue
 from curation.review import Decision, Review
-from db.matches import Cut, Match, queue_matches, save_matches, save_ranking
+from db.matches import Cut, Match, Way, queue_matches, save_matches, save_ranking
 from db.papers import save_papers
 from db.phenomena import save_phenomena
 from db.records import ModelIdentity, Paper, Phenomenon, Sentence, Stance, Verdict
@@ -64,7 +64,7 @@ def fill(store: Store, papers: Sequence[Paper], catalogue: Sequence[Phenomenon],
         )
         save_papers(store, [replace(paper, withdrawn=False) for paper in papers], run_id=run_id, now=now)
         model_id = save_model(store, ModelIdentity("all-MiniLM-L6-v2", "1", "", 256, 384))
-        ranking_id = save_ranking(store, "1", model_id, "catalogue", Cut(0.3))
+        ranking_id = save_ranking(store, Way("1", model_id, "catalogue"), Cut(0.3))
         revisions = {row["arxiv_id"]: row for row in store.rows("SELECT * FROM revisions ORDER BY revision_id")}
         matches = [
             Match(

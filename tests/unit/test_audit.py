@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 
 from crawler.audit import PAPERS_PER_AUDIT, draw_chances, gather_for_audit, share_out, split_strata
 from db.audits import count_waiting, forget_other_pools, list_pool
-from db.matches import Cut, save_ranking
+from db.matches import Cut, Way, save_ranking
 from db.papers import save_papers
 from db.phenomena import save_phenomena
 from db.records import Aspect, ModelIdentity, Phenomenon, Stratum
@@ -95,7 +95,7 @@ def _fill(store: Store) -> int:
         )
         save_papers(store, [make_paper(i, f"Paper {i}") for i in range(PAPERS)], run_id=run_id, now=to_text(NOW))
         model_id = save_model(store, ModelIdentity("fake", "1", "", 256, 8))
-        return save_ranking(store, "1", model_id, "catalogue", Cut(0.85))
+        return save_ranking(store, Way("1", model_id, "catalogue"), Cut(0.85))
 
 
 def _gather(store: Store, ranking_id: int, portion: int, *, size: int = 5, matched_before: bool = False) -> None:

@@ -86,17 +86,31 @@ def test_rejected_papers_sink() -> None:
     assert after.mean() < before.mean()
 
 
-def test_rejections_alone_let_what_is_like_them_sink() -> None:
+@pytest.mark.parametrize("feeds_back", [True, False])
+def test_rejections_alone_let_what_is_like_them_sink(feeds_back: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what they feed back no more and, where they did not feed back, by the head alone."""
+    monkeypatch.setattr("crawler.ranking.priors.FED", 50 if feeds_back else 30)
     seen = see(make_documents(40, 400))
     for number in range(40, 70):
-        seen.documents[number] = Document("grokking", " ".join([*TOPIC, *OTHER[:3]]) + f" in {number} novels")  # type: ignore[index]
+        text = " ".join([*TOPIC[: 9 if feeds_back else 3], *OTHER[:3]]) + f" in {number} novels"
+        seen.documents[number] = Document("grokking", text)  # type: ignore[index]
     near = see(seen.documents)
     plain, told = (
         make(near, decided=[decided]).evidence(near.documents, near.vectors)[:, 0]
         for decided in (Decided(), Decided((), range(40, 60)))
     )
     sunk = (plain - told)[60:70]  # none of these was decided on
-    assert sunk.mean() > 0 and sunk.mean() > (plain - told)[:40].mean()
+    assert sunk.mean() > 0.1 and sunk.mean() > (plain - told)[:40].mean()
+
+
+def test_a_dozen_rejections_tell_all_that_rejections_alone_can() -> None:
+    seen = see(make_documents(40, 400))
+    scored = [
+        make(seen, decided=[Decided((), range(40, 40 + count))]).evidence(seen.documents, seen.vectors)[300:, 0]
+        for count in (0, 3, 12, 48)
+    ]
+    steps = [float(np.abs(later - scored[0]).mean()) for later in scored[1:]]
+    assert 0 < steps[0] < steps[1] and steps[2] < 4 * steps[1]
 
 
 def test_what_is_set_aside_is_no_negative() -> None:

@@ -115,11 +115,12 @@ def test_without_decisions_ids_or_words_there_is_nothing_to_tell() -> None:
         ("law scaling", "", "(laws of scaling)", "laws of scaling"),
         ("mup", "", "Under $\\mu$P, rates transfer.", "$\\mu$P"),
         ("pretraining", "", "Pre-training helps.", "Pre-training"),
-        ("law scaling", "", "There are laws. Scaling helps.", "law scaling"),
-        ("thought cot", "", "With chain of thought (CoT) prompts.", "thought cot"),
-        ("x" * 90, "", "x" * 90, "x" * 60),
-        ("absent", "", "Nothing.", "absent"),
+        ("law scaling", "", "There are laws. Scaling helps.", None),
+        ("law scaling", "", "There are laws--scaling helps.", None),
+        ("thought cot", "", "With chain of thought (CoT) prompts.", None),
+        ("x" * 90, "", "x" * 90, None),
+        ("absent", "", "Nothing.", None),
     ],
 )
-def test_a_term_is_shown_as_it_stands_in_the_text(term: str, title: str, abstract: str, shown: str) -> None:
+def test_a_term_is_shown_as_it_stands_in_the_text(term: str, title: str, abstract: str, shown: str | None) -> None:
     assert show_term(term, Document(title, abstract)) == shown

@@ -75,5 +75,17 @@ def test_two_ways_to_cut_the_queue_are_refused_before_anything_is_done() -> None
         load_settings({"BMP_QUEUE_PRECISION": "0.8", "BMP_QUEUE_THRESHOLD": "0.9"})
 
 
+def test_the_environments_cut_stands_in_place_of_the_files(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("queue_precision = 0.8\n", encoding="utf-8")
+    settings = load_settings({"BMP_CONFIG": str(config), "BMP_QUEUE_THRESHOLD": "0.9"})
+    assert (settings.queue_threshold, settings.queue_precision) == (0.9, None)
+
+
+def test_a_configuration_file_that_is_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="which BMP_CONFIG names"):
+        load_settings({"BMP_CONFIG": str(tmp_path / "nope.toml")})
+
+
 def test_audits_can_be_turned_off() -> None:
     assert load_settings({"BMP_AUDIT_PER_NIGHT": "0"}).audit_per_night == 0
