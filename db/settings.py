@@ -37,8 +37,8 @@ class Settings:
     """Every setting with its default; `db` and `reviewer` have defaults of the machine.
 
     Times are in seconds, `model_prompt` is a text (None: the model's own), `queue_threshold` is a score from 0 to 1
-    (None: the ranker's own), `queue_precision` a share above 0 and below 1, `queue_budget` and `audit_per_night` count
-    candidates of a night, `arxiv_holidays` are days as 2026-12-24, in their order.
+    (None: the ranker's own), `queue_precision` a share above 0 and below 1, `queue_budget` counts
+    candidates of a day, `audit_per_night` those of a night, `arxiv_holidays` are days as 2026-12-24, in their order.
     """
 
     db: Path
