@@ -53,9 +53,9 @@ class StanceDialog(ModalScreen[Stance | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "answer('supports')", "supports the claim"),
         Binding("c", "answer('contradicts')", "contradicts it"),
-        Binding("f,q", "answer('qualifies')", "qualifies it: holds within limits", key_display="f q"),
+        Binding("f", "answer('qualifies')", "qualifies it: holds within limits"),
         Binding("m", "answer('mentions')", "mentions it"),
-        CANCEL,
+        Binding("escape,q", "cancel", "cancel"),  # q leaves everywhere else
     ]
 
     def compose(self) -> ComposeResult:
