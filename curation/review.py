@@ -14,6 +14,7 @@ from db.candidates import (
     find_candidate,
     find_candidate_id,
     list_candidates,
+    list_others,
 )
 from db.decisions import append_undo, append_verdict, find_effective, list_decisions, newest_undoable
 from db.errors import DecisionError
@@ -91,6 +92,10 @@ class Review:
             row["score"] = row["matched_score"] = None
         row["reasons"] = [*([SCORE_HIDDEN] if hide_score else _tell_score(row)), *_tell_causes(row["because"])]
         row["criteria"] = asdict(find_phenomenon(self._store, row["phenomenon"]).criteria)
+        row["others"] = list_others(self._store, candidate_id, today=self._today())
+        if hide_score:
+            for other in row["others"]:
+                other["score"] = None
         row["difference"] = find_difference(self._store, candidate_id)
         row["history"] = [_event(event) for event in list_decisions(self._store, candidate_id)]
         return row
@@ -142,6 +147,11 @@ class Review:
                 raise DecisionError(f"{self._reviewer} has no decision to undo")
             append_undo(self._store, found, reviewer=self._reviewer, now=to_text(self._clock()))
         return self.show(found)
+
+    def next_undo(self) -> Row | None:
+        """Return the candidate whose decision `undo` would take back, with its history, or None."""
+        found = newest_undoable(self._store, self._reviewer)
+        return None if found is None else self.show(found)
 
     def counts(self) -> list[Row]:
         """Return how many candidates stand how, for each phenomenon that has any."""

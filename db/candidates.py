@@ -105,6 +105,18 @@ def find_candidate(store: Store, candidate_id: int, *, today: date) -> Row | Non
     return row
 
 
+def list_others(store: Store, candidate_id: int, *, today: date) -> list[Row]:
+    """Return the same paper's other candidates, best first: `id`, `phenomenon`, `phenomenon_title`, `score`, `status`,
+    `stance`.
+    """
+    return store.rows(
+        "SELECT id, phenomenon, phenomenon_title, score, status, stance"
+        f" FROM ({_CANDIDATES} WHERE c.arxiv_id = (SELECT arxiv_id FROM candidates WHERE candidate_id = :id)"
+        f" AND c.candidate_id <> :id) ORDER BY {_BEST_FIRST}",
+        {"id": candidate_id, "today": today.isoformat()},
+    )
+
+
 def _name_papers(store: Store, nearest: Sequence[Row]) -> list[Row]:
     """Return accepted papers that stood near with their titles as they are now."""
     title = "SELECT title FROM papers p JOIN revisions USING (revision_id) WHERE p.arxiv_id = ?"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 
 from curation.review import Decision, Review
+from db.errors import DecisionError
+from db.records import Stance, Verdict
 from db.store import Row
 
 
@@ -18,6 +21,7 @@ class Desk:
         words: what the filter asks for; empty for no filter.
         notes: notes written but not yet kept, by candidate; each goes with the next decision on its candidate.
         decided: the candidates decided in this session and not taken back.
+        undone: what was taken back in this session and can be done again, the newest last.
         hides_scores: whether papers drawn at random wait among the others, so that no score is to be seen.
     """
 
@@ -30,6 +34,7 @@ class Desk:
         self.words = ""
         self.notes: dict[int, str] = {}
         self.decided: list[int] = []
+        self.undone: list[tuple[Row, Decision]] = []
         self.hides_scores = False
 
     @property
@@ -106,10 +111,22 @@ class Desk:
         candidate_id = row["id"]
         self._review.decide(candidate_id, replace(decision, note=self.notes.get(candidate_id)), seen=row)
         self.notes.pop(candidate_id, None)
+        self.undone.clear()
         self.decided = [*(known for known in self.decided if known != candidate_id), candidate_id]
         self._waiting = [other for other in self._waiting if other["id"] != candidate_id]
         del self.rows[self.index]
         self.go_to(self.index)
+
+    def undoes_earlier(self) -> Row | None:
+        """Return what `undo` would take back if it was decided before this session, else None.
+
+        It is the event, with its candidate's `arxiv_id` and `phenomenon`.
+        """
+        row = self._review.next_undo()
+        if row is None or row["id"] in self.decided:
+            return None
+        event = next(event for event in row["history"] if event["decision_id"] == row["decision_id"])
+        return {**event, "arxiv_id": row["arxiv_id"], "phenomenon": row["phenomenon"]}
 
     def undo(self) -> Row:
         """Take back this reviewer's newest decision, open its candidate if it waits again, and return it.
@@ -122,13 +139,32 @@ class Desk:
         row = self._review.undo()
         candidate_id = row["id"]
         self.decided = [known for known in self.decided if known != candidate_id]
-        if note := undone_event(row)["note"]:
+        event = undone_event(row)
+        self.undone.append((row, _repeat(event)))
+        if note := event["note"]:
             self.notes.setdefault(candidate_id, note)
         self.reload(choose=candidate_id)
         if self._chosen_id() != candidate_id and self.words:
             self.words = ""
             self._apply_filter(candidate_id)
         return row
+
+    def redo(self) -> Row:
+        """Make the decision again that was taken back last in this session, and return its candidate.
+
+        Raises:
+            DecisionError: there is none, its day is over, or its candidate was decided meanwhile.
+        """
+        if not self.undone:
+            raise DecisionError("nothing was taken back in this session that could be done again")
+        row, decision = self.undone[-1]
+        candidate_id = row["id"]
+        done = self._review.decide(candidate_id, decision, seen=row)
+        self.undone.pop()
+        self.notes.pop(candidate_id, None)
+        self.decided = [*(known for known in self.decided if known != candidate_id), candidate_id]
+        self.reload()
+        return done
 
     def write_note(self, text: str) -> None:
         """Put a note beside the open candidate; an empty one takes it away."""
@@ -161,6 +197,13 @@ def undone_event(row: Row) -> Row:
     """Return the event that a candidate's newest undo took back."""
     history: list[Row] = row["history"]
     return next(event for event in history if event["decision_id"] == history[-1]["undoes"])
+
+
+def _repeat(event: Row) -> Decision:
+    """Return an event as the decision that it was."""
+    until = date.fromisoformat(event["until"]) if event["until"] else None
+    stance = Stance(event["stance"]) if event["stance"] else None
+    return Decision(Verdict(event["kind"]), stance, event["note"], until)
 
 
 def _order(row: Row) -> tuple[bool, bool, float, int]:

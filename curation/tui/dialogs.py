@@ -18,6 +18,7 @@ from curation.tui import present
 from curation.tui.keys import key_words
 from db.errors import UsageError
 from db.records import Stance
+from db.store import Row
 from db.text import clean_line
 from db.times import require_date
 
@@ -177,6 +178,32 @@ class LeaveDialog(ModalScreen[bool]):
     def action_answer(self, leave: bool) -> None:
         """Leave, or stay."""
         self.dismiss(leave)
+
+
+class UndoDialog(ModalScreen[bool]):
+    """Asks whether to take back a decision that was made before this session."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("u,y", "answer(True)", "take it back", key_display="u y"),
+        Binding("escape,n,q", "answer(False)", "leave it", key_display="esc n"),
+    ]
+
+    def __init__(self, event: Row) -> None:
+        super().__init__()
+        self._event = event
+
+    def compose(self) -> ComposeResult:
+        """Ask, with the decision and a key for each answer."""
+        event = self._event
+        said = f"{event['arxiv_id']} for {event['phenomenon']}: {present.event_text(event)}"
+        with Vertical(classes="dialog"):
+            yield Static(Content.styled("Your newest decision is of an earlier session", present.HEADING), markup=False)
+            yield Static(Content(present.plain(said)), markup=False)
+            yield Static(present.help_text(key_words(self.BINDINGS)), markup=False, classes="answers")
+
+    def action_answer(self, wanted: bool) -> None:
+        """Take it back, or leave it."""
+        self.dismiss(wanted)
 
 
 class HelpDialog(ModalScreen[None]):

@@ -153,6 +153,7 @@ def claim_side(row: Row, *, note: str = "") -> Content:
         _listed("What does not", criteria["excludes"], "- "),
         _listed("Decided before", criteria["precedents"]),
         _listed("Why it is here", row["reasons"]),
+        _listed("The same paper elsewhere", [other_text(other) for other in row["others"]]),
         _listed("History", [event_text(event) for event in row["history"]]),
     ]
     return Content("\n\n").join([_join(block) for block in blocks if block])
@@ -161,6 +162,13 @@ def claim_side(row: Row, *, note: str = "") -> Content:
 def _listed(heading: str, items: Sequence[str], mark: str = "") -> list[Part]:
     lines = [(f"\n{mark}{plain(item)}", "") for item in items]
     return [(heading, HEADING), *lines] if lines else []
+
+
+def other_text(other: Row) -> str:
+    """Return one line about another candidate of the same paper: code, score, how it stands, title."""
+    score = "" if other["score"] is None else f" {show_score(other['score'])}"
+    stance = f" ({other['stance']})" if other["stance"] else ""
+    return f"{other['phenomenon']}{score} {other['status']}{stance}: {other['phenomenon_title']}"
 
 
 def verdict_text(kind: str, stance: str | None, until: str | None) -> str:

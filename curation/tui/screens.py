@@ -28,11 +28,13 @@ from curation.tui.dialogs import (
     SafeInput,
     SnoozeDialog,
     StanceDialog,
+    UndoDialog,
 )
 from curation.tui.keys import REVIEW_KEYS, key_words
 from curation.tui.widgets import Line, QueueList, TextPane
 from db.errors import BmpError
 from db.records import Stance, Verdict
+from db.store import Row
 from db.text import clean_line
 from db.times import Clock
 
@@ -138,9 +140,30 @@ class ReviewScreen(Screen[None]):
             self.app.push_screen(SnoozeDialog(self._clock().date()), self._snooze_until)
 
     def action_undo(self) -> None:
-        """Take back the newest decision and open its paper."""
-        self._attempt(self._undo)
+        """Take back the newest decision and open its paper; ask first if it was made before this session."""
+        found: list[Row | None] = []
+        if not self._attempt(lambda: found.append(self._desk.undoes_earlier())):
+            return
+        if found[0] is None:
+            self._undo_now(True)
+        else:
+            self.app.push_screen(UndoDialog(found[0]), self._undo_now)
+
+    def action_redo(self) -> None:
+        """Make the decision again that was taken back last."""
+        self._attempt(self._redo)
         self._show_all()
+
+    def _undo_now(self, wanted: bool | None) -> None:
+        if wanted:
+            self._attempt(self._undo)
+            self._show_all()
+
+    def _redo(self) -> None:
+        row = self._desk.redo()
+        self._learn(row["phenomenon"])
+        event = row["history"][-1]
+        self._said = f"{present.verdict_text(event['kind'], event['stance'], event['until'])} again - u undoes"
 
     def action_note(self) -> None:
         """Ask for a note on the open paper."""
@@ -249,16 +272,17 @@ class ReviewScreen(Screen[None]):
 
     # The rest
 
-    def action_open(self) -> None:
-        """Open the paper's page in the browser."""
+    def action_open(self, what: str = "abs") -> None:
+        """Open the paper's page in the browser, or its PDF."""
         row = self._desk.chosen
         if row is None:
             return
+        url = row["url"].replace("/abs/", f"/{what}/")
         try:
-            self._open_url(row["url"])
-            self._said = f"opened {row['url']}"
+            self._open_url(url)
+            self._said = f"opened {url}"
         except (webbrowser.Error, OSError):
-            self._said = f"no browser here: {row['url']}"
+            self._said = f"no browser here: {url}"
         self._show_foot()
 
     def action_toggle_theme(self) -> None:

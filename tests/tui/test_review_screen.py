@@ -12,10 +12,11 @@ import pytest
 from tui.sample_queue import HITS, NOW, review_of
 
 from curation.review import Decision, Review
-from curation.tui.dialogs import HelpDialog, LeaveDialog, NoteDialog, SnoozeDialog, StanceDialog
+from curation.tui.dialogs import HelpDialog, LeaveDialog, NoteDialog, SnoozeDialog, StanceDialog, UndoDialog
 from curation.tui.screens import ReviewScreen
-from curation.tui.widgets import QueueList
-from db.records import Verdict
+from curation.tui.widgets import QueueList, TextPane
+from db.phenomena import list_phenomena
+from db.records import Stance, Verdict
 from db.store import Row
 
 NARROW = (80, 24)
@@ -142,11 +143,70 @@ async def test_undo_reaches_an_earlier_session_of_the_same_reviewer_only(place: 
     app = place.app()
     async with app.run_test(size=NARROW, notifications=True) as pilot:
         await pilot.press("u")
+        assert isinstance(app.screen, UndoDialog) and "rejected, ada" in look(app)
+        await pilot.press("n")
+        assert isinstance(app.screen, ReviewScreen) and len(place.decisions()) == 2
+        await pilot.press("u", "u")
         assert app.desk.chosen is not None and app.desk.chosen["id"] == mine
         await pilot.press("u")
         await pilot.pause()
         assert "ada has no decision to undo" in look(app, NOTICE)
     assert [made["kind"] for made in place.decisions()] == ["reject", "reject", "undo"]
+
+
+async def test_what_was_taken_back_can_be_done_again_in_turn(place: Any, look: Look) -> None:
+    app = place.app()
+    async with app.run_test(size=NARROW, notifications=True) as pilot:
+        await pilot.press("s", "r", "b", "u", "u", "U")
+        assert [made["kind"] for made in place.decisions()] == ["accept", "reject", "maybe", "undo", "undo", "reject"]
+        assert "rejected again" in look(app)
+        await pilot.press("U")
+        assert [made["kind"] for made in place.decisions()][-1] == "maybe" and len(app.desk.decided) == 3
+        await pilot.press("U")
+        await pilot.pause()
+        assert "nothing was taken back in this session" in look(app, NOTICE)
+        await pilot.press("u", "s", "U")  # a new decision ends what could be done again
+        assert [made["kind"] for made in place.decisions()][-2:] == ["undo", "accept"]
+
+
+async def test_what_is_done_again_keeps_stance_note_and_day(place: Any) -> None:
+    app = place.app()
+    async with app.run_test(size=NARROW) as pilot:
+        await pilot.press("n", *"hm", "enter", "c", "z", "enter", "u", "u", "U", "U")
+    first, second, *_, third, fourth = place.decisions()
+    for made, again in ((first, third), (second, fourth)):
+        assert [made[name] for name in ("kind", "stance", "note", "until")] == [
+            again[name] for name in ("kind", "stance", "note", "until")
+        ]
+
+
+async def test_a_decision_of_another_window_is_not_done_over_by_a_redo(place: Any, look: Look) -> None:
+    app = place.app()
+    async with app.run_test(size=NARROW, notifications=True) as pilot:
+        await pilot.press("s", "u")
+        assert app.desk.chosen is not None
+        review_of(place.store, "grace").decide(app.desk.chosen["id"], Decision(Verdict.MAYBE))
+        await pilot.press("U")
+        await pilot.pause()
+        assert "changed meanwhile: maybe by grace" in look(app, NOTICE)
+    assert [made["kind"] for made in place.decisions()] == ["accept", "undo", "maybe"]
+
+
+async def test_the_same_papers_other_candidates_are_at_hand(place: Any, look: Look) -> None:
+    app = place.app()
+    async with app.run_test(size=WIDE) as pilot:
+        await pilot.pause()
+        assert app.desk.chosen is not None
+        paper, code = app.desk.chosen["arxiv_id"], app.desk.chosen["phenomenon"]
+        other = next(entry for entry in list_phenomena(place.store) if entry.code != code)
+        review_of(place.store, "grace").decide_paper(paper, other.code, Decision(Verdict.ACCEPT, Stance.QUALIFIES))
+        await pilot.press("R")
+        (told,) = app.desk.read()["others"]
+        assert (told["phenomenon"], told["status"], told["stance"]) == (other.code, "accepted", "qualifies")
+        claim = app.screen.query_one("#claim", TextPane)
+        claim.scroll_end(animate=False)
+        await pilot.pause()
+        assert f"{other.code} accepted (qualifies)" in look(app, "#claim")
 
 
 async def test_undo_finds_a_paper_that_the_filter_hides(place: Any) -> None:
@@ -164,7 +224,7 @@ async def test_undo_tells_where_a_paper_is_that_does_not_wait_again(place: Any, 
     review.decide(best, Decision(Verdict.REJECT))
     app = place.app()
     async with app.run_test(size=WIDE) as pilot:
-        await pilot.press("u")
+        await pilot.press("u", "y")
         assert "no longer rejected (0001.00007, H1.2: now maybe, not in this list)" in look(app)
 
 
@@ -288,7 +348,8 @@ async def test_open_hands_the_address_to_the_browser(place: Any, look: Look) -> 
     app = place.app()
     async with app.run_test(size=NARROW) as pilot:
         await pilot.press("o")
-        assert place.opened == ["https://arxiv.org/abs/0001.00007v1"]
+        await pilot.press("p")
+        assert place.opened == ["https://arxiv.org/abs/0001.00007v1", "https://arxiv.org/pdf/0001.00007v1"]
 
 
 async def test_without_a_browser_the_address_is_said(place: Any, look: Look) -> None:
