@@ -148,6 +148,16 @@ class Review:
             append_undo(self._store, found, reviewer=self._reviewer, now=to_text(self._clock()))
         return self.show(found)
 
+    def decided_before(self, row: Row) -> Row | None:
+        """Return the event that a candidate's newest one took the place of: what an undo of that would bring back.
+
+        Args:
+            row: the candidate as `decide` returned it.
+        """
+        undone = {event["undoes"] for event in row["history"]}
+        in_force = [event for event in row["history"][:-1] if event["kind"] != "undo"]
+        return next((event for event in reversed(in_force) if event["decision_id"] not in undone), None)
+
     def next_undo(self) -> Row | None:
         """Return the candidate whose decision `undo` would take back, with its history, or None."""
         found = newest_undoable(self._store, self._reviewer)
@@ -160,6 +170,8 @@ class Review:
     def _append(self, candidate_id: int, decision: Decision) -> None:
         if decision.until is not None and decision.until <= self._today():
             raise DecisionError(f"{decision.until} is not in the future", "snooze until a later day")
+        note = clean_paragraphs(decision.note) if decision.note else None
+        self._refuse_repetition(candidate_id, decision, note)
         append_verdict(
             self._store,
             candidate_id,
@@ -167,9 +179,20 @@ class Review:
             reviewer=self._reviewer,
             now=to_text(self._clock()),
             stance=decision.stance,
-            note=clean_paragraphs(decision.note) if decision.note else None,
+            note=note,
             until=decision.until,
         )
+
+    def _refuse_repetition(self, candidate_id: int, decision: Decision, note: str | None) -> None:
+        """Refuse what this reviewer has decided already, word for word: it would only be in undo's way."""
+        now = find_effective(self._store, candidate_id)
+        until = decision.until.isoformat() if decision.until else None
+        said = (self._reviewer, decision.verdict.value, decision.stance and decision.stance.value, note, until)
+        if now and said == tuple(now[name] for name in ("reviewer", "kind", "stance", "note", "until")):
+            stance = f" ({now['stance']})" if now["stance"] else ""
+            raise DecisionError(
+                f"you decided so already: {now['kind']}{stance}, {now['decided_at']}", "nothing was written"
+            )
 
     def _refuse_if_changed(self, candidate_id: int, seen: Row) -> None:
         now = find_effective(self._store, candidate_id)

@@ -147,6 +147,9 @@ def decide(
         else:
             assert paper is not None and phenomenon is not None  # _parse_words saw to it
             row = review.decide_paper(require_arxiv_id(paper), phenomenon, decision)
+        before = review.decided_before(row)
+    if before:
+        say(f"It was {_describe(before)}; this takes its place, and undo brings it back.")
     if row["withdrawn"]:
         say(f"{row['arxiv_id']} is withdrawn.")
     _answer(row, as_json)
@@ -190,9 +193,13 @@ def undo(app: AppContext, candidate_id: int | None, as_json: bool) -> None:
         row = app.review(store).undo(candidate_id)
     if not as_json:
         taken = next(event for event in row["history"] if event["decision_id"] == row["history"][-1]["undoes"])
-        stance = f" ({taken['stance']})" if taken["stance"] else ""
-        click.echo(f"Took back: {taken['kind']}{stance} by {clean_line(taken['reviewer'])}, {taken['decided_at']}.")
+        click.echo(f"Took back: {_describe(taken)}.")
     _answer(row, as_json)
+
+
+def _describe(event: dict[str, Any]) -> str:
+    stance = f" ({event['stance']})" if event["stance"] else ""
+    return f"{event['kind']}{stance} by {clean_line(event['reviewer'])}, {event['decided_at']}"
 
 
 def _answer(row: dict[str, Any], as_json: bool) -> None:
