@@ -146,7 +146,7 @@ def _count_at_hand(store: Store, rows: Sequence[Row], progress: Progress) -> dic
         with store.transaction():
             save_words(store, COUNTING, {key: one.to_bytes() for key, one in new.items()}, keep=hashes)
         counted |= new
-        progress("read", len(counted), len(set(hashes)))
+        progress("learn", len(counted), len(set(hashes)))
     return counted
 
 
