@@ -171,7 +171,6 @@ class Review:
         if decision.until is not None and decision.until <= self._today():
             raise DecisionError(f"{decision.until} is not in the future", "snooze until a later day")
         note = clean_paragraphs(decision.note) if decision.note else None
-        self._refuse_repetition(candidate_id, decision, note)
         append_verdict(
             self._store,
             candidate_id,
@@ -182,17 +181,6 @@ class Review:
             note=note,
             until=decision.until,
         )
-
-    def _refuse_repetition(self, candidate_id: int, decision: Decision, note: str | None) -> None:
-        """Refuse what this reviewer has decided already, word for word: it would only be in undo's way."""
-        now = find_effective(self._store, candidate_id)
-        until = decision.until.isoformat() if decision.until else None
-        said = (self._reviewer, decision.verdict.value, decision.stance and decision.stance.value, note, until)
-        if now and said == tuple(now[name] for name in ("reviewer", "kind", "stance", "note", "until")):
-            stance = f" ({now['stance']})" if now["stance"] else ""
-            raise DecisionError(
-                f"you decided so already: {now['kind']}{stance}, {now['decided_at']}", "nothing was written"
-            )
 
     def _refuse_if_changed(self, candidate_id: int, seen: Row) -> None:
         now = find_effective(self._store, candidate_id)

@@ -139,15 +139,11 @@ def test_a_decision_is_counted_in_the_catalogue_and_can_be_undone(filled: Bmp) -
     assert_one_line(filled("queue", "undo"), 1, "no decision to undo")
 
 
-def test_a_decision_says_what_it_takes_the_place_of_and_is_not_made_twice(filled: Bmp) -> None:
+def test_a_decision_says_what_it_takes_the_place_of(filled: Bmp) -> None:
     first = _decide(filled, "0001.00016", "reject")
     assert "takes its place" not in first.err
     second = _decide(filled, "0001.00016", "accept")
     assert second.err.startswith("It was reject by ada, ") and second.json["status"] == "accepted"
-    before = _dump()
-    assert_one_line(_decide(filled, "0001.00016", "accept"), 1, "you decided so already: accept (supports)")
-    assert _dump() == before
-    assert _decide(filled, "0001.00016", "accept", "--note", "a second look").json["note"] == "a second look"
 
 
 def test_an_undo_says_what_it_took_back(filled: Bmp) -> None:
