@@ -18,16 +18,14 @@ which scores all stored papers again, would outweigh all other nights together.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from crawler.embed import Embedder
-from crawler.learning import explain_pairs, load_documents, make_learner
-from crawler.ranking.claims import Claim
+from crawler.learning import Learner, explain_pairs, load_documents
 from crawler.ranking.hashing import hash_to_64_bits, mix
-from crawler.ranking.ranker import Ranker
 from db.audits import (
     Audit,
     PoolPair,
@@ -115,13 +113,7 @@ def share_out(papers: int, size: int, draw: int) -> dict[Stratum, int]:
 
 
 def draw_audits(
-    store: Store,
-    embedder: Embedder,
-    claims: Sequence[Claim],
-    *,
-    size: int,
-    model_id: int,
-    ranker: Ranker | None = None,
+    store: Store, embedder: Embedder, make: Callable[[], Learner], *, size: int, model_id: int
 ) -> list[Audit] | None:
     """Return what is drawn of all that waits, with sentences and reasons; None while too few papers wait for a draw.
 
@@ -129,8 +121,8 @@ def draw_audits(
     the probabilities of the others as they are.
 
     Args:
+        make: makes the night's ranker, where it is not made yet.
         size: how many are drawn at most.
-        ranker: the night's; where the night had nothing to match, one is made.
     """
     waiting = count_waiting(store)
     shares = share_out(waiting[Stratum.NEAR], size, next_draw(store))
@@ -145,7 +137,7 @@ def draw_audits(
     if not drawn:
         return []
     rows = [row for *_, row in drawn]
-    ranker = ranker or make_learner(store, embedder, claims).ranker
+    ranker = make().ranker
     places = {claim.code: place for place, claim in enumerate(ranker.claims)}
     pairs = [(number, places[row["phenomenon"]]) for number, row in enumerate(rows)]
     found = explain_pairs(embedder, ranker, rows, *load_documents(store, rows, model_id), pairs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 from crawler.learning import AT_HAND, Learner
@@ -27,7 +26,7 @@ def find_or_make_cut(store: Store, way: Way, precision: float, make: Callable[[]
     Args:
         make: makes the ranker, where one is needed.
     """
-    verdicts = list_scored_verdicts(store, way.ranker_version, way.model_id)
+    verdicts = list_scored_verdicts(store, way.base_version, way.model_id)
     known = find_cut(store, way, precision)
     if known is not None and len(verdicts) < max(2 * known.decided, FEWEST_DECISIONS):
         return known
@@ -42,13 +41,12 @@ def _work_out(learner: Learner, newest: Sequence[str], precision: float, verdict
     ranker, rows = learner.ranker, [learner.places[one] for one in newest]
     before = {(row["phenomenon"], row["arxiv_id"]): row["score"] for row in verdicts}
     scores: list[float] = []
-    for place, claim in enumerate(ranker.claims):
-        found = ranker.score_seen(place, rows).tolist()
-        learned = learner.decided[claim.code]
-        scores += [
-            before.get((claim.code, paper), math.nan) if paper in learned else score
-            for paper, score in zip(newest, found, strict=True)
-        ]
+    for place, (claim, decided) in enumerate(zip(ranker.claims, learner.decided, strict=True)):
+        learned = {*decided.accepted, *decided.rejected}
+        for paper, row, score in zip(newest, rows, ranker.score_seen(place, rows).tolist(), strict=True):
+            if row not in learned:
+                scores.append(score)
+            elif (claim.code, paper) in before:
+                scores.append(before[claim.code, paper])
     curve = recalibrate([row["score"] for row in verdicts], [row["accepted"] for row in verdicts])
-    field = [score for score in scores if not math.isnan(score)]
-    return round(cut_for_precision(field, precision, curve, len(newest)), DECIMALS)
+    return round(cut_for_precision(scores, precision, curve, len(newest)), DECIMALS)

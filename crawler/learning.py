@@ -38,7 +38,7 @@ class Learner:
         papers: a name of the papers at hand and of the model, as `name_papers` gives it.
         places: the place of each paper at hand, by arXiv id.
         texts: the hash of each one's text, by arXiv id.
-        decided: the papers that were learned from, by phenomenon.
+        decided: for each claim the places of its candidates by what was decided.
         counted: what was counted of the papers at hand, by text hash.
     """
 
@@ -47,7 +47,7 @@ class Learner:
     papers: str
     places: Mapping[str, int]
     texts: Mapping[str, str]
-    decided: Mapping[str, frozenset[str]]
+    decided: Sequence[Decided]
     counted: Mapping[str, Counted]
 
     def words_of(self, rows: Sequence[Row]) -> list[Words]:
@@ -86,12 +86,7 @@ def make_learner(
     papers = _name(embedder.identity, [row["text_hash"] for row in rows])
     ranker = Ranker(claims, claim_vectors, background, seen, decided, fit=name_fit(papers, claims, verdicts))
     texts = {row["arxiv_id"]: row["text_hash"] for row in rows}
-    learned = {code: set[str]() for code in codes}
-    for row in verdicts:
-        if row["kind"] != "open":
-            learned[row["phenomenon"]].add(row["arxiv_id"])
-    by_code = {code: frozenset(papers) for code, papers in learned.items()}
-    return Learner(ranker, model_id, papers, places, texts, by_code, counted)
+    return Learner(ranker, model_id, papers, places, texts, decided, counted)
 
 
 def name_papers(store: Store, identity: ModelIdentity) -> str:

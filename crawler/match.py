@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache, partial
 
 import numpy as np
@@ -21,13 +20,12 @@ from db.matches import (
     Match,
     Way,
     count_unmatched,
-    is_current,
-    is_known,
     list_backlog,
     list_unmatched,
     queue_matches,
     save_matches,
     save_ranking,
+    settle_way,
 )
 from db.phenomena import catalogue_version, list_phenomena
 from db.runs import add_to_run, set_run
@@ -76,8 +74,7 @@ def match_missing(
     way = Way(Ranker.version, model_id, catalogue_version(phenomena))
     cut = Cut(threshold) if precision is None else find_or_make_cut(store, way, precision, make)
     threshold = cut.threshold
-    if not is_current(store, way, cut) and is_known(store, way, cut):  # it was left and is come back to
-        way = replace(way, ranker_version=f"{way.ranker_version}+{make().ranker.fit}")
+    way = settle_way(store, way, threshold, lambda: make().ranker.fit)
     with store.transaction():
         ranking_id = save_ranking(store, way, cut)
     if audit_size:
@@ -110,8 +107,7 @@ def match_missing(
         progress("match", done, total)
     audits = None
     if audit_size:
-        ranker = learner.ranker if learner else None
-        audits = draw_audits(store, embedder, claims, size=audit_size, model_id=model_id, ranker=ranker)
+        audits = draw_audits(store, embedder, make, size=audit_size, model_id=model_id)
     fresh = score_backlog(store, learner, ranking_id, budget) if learner and budget else {}
     with store.transaction():
         queued, left = queue_matches(

@@ -14,7 +14,7 @@ from crawler.learning import make_learner
 from crawler.ranking.ranker import Claim, to_chances, to_scores
 from db.papers import iterate_current
 from db.store import Store
-from db.vectors import keep_model, load_vectors
+from db.vectors import load_vectors
 
 CHUNK = 2_000
 
@@ -87,12 +87,11 @@ def rank_claims(
     """
     learner = make_learner(store, embedder, claims, use_decisions=use_decisions, progress=progress)
     ranker = learner.ranker
-    model_id = keep_model(store, embedder.identity)
     papers: list[tuple[str, int, str, bool]] = []
     evidence = [np.empty((0, len(claims)))]
     without_vector = 0
     for rows in iterate_current(store, since=since, chunk=CHUNK):
-        known = load_vectors(store, model_id, [row["text_hash"] for row in rows])
+        known = load_vectors(store, learner.model_id, [row["text_hash"] for row in rows])
         usable = [row for row in rows if row["text_hash"] in known]
         without_vector += len(rows) - len(usable)
         if not usable:

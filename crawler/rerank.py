@@ -5,14 +5,12 @@ A match keeps the score that it was queued with; what is found here is a standin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
-
-import numpy as np
 
 from crawler.control import Stop
 from crawler.embed import StoredVectors
-from crawler.learning import Learner, find_decided, make_learner, name_fit, name_papers
+from crawler.learning import Learner, find_decided, load_documents, make_learner, name_fit, name_papers
 from crawler.ranking.ranker import Claim, Decided, Ranker
 from db.candidates import find_newest_queued
 from db.decisions import list_verdicts
@@ -68,9 +66,29 @@ class QueueRanker:
         is another one than was matched, is left as it was, and so is all that waits for a phenomenon that cannot be
         ranked for.
         """
+        self._renew()
+        return self._rerank(code)
+
+    def rerank_all(self, between: Callable[[], None] = lambda: None) -> dict[str, dict[int, float]]:
+        """Do so for every phenomenon, and return the new scores by code.
+
+        Args:
+            between: called before each one; may raise, and then what was scored stays.
+        """
+        self._renew()
+        found = {}
+        for code in self.codes:
+            between()
+            found[code] = self._rerank(code)
+        return found
+
+    def _renew(self) -> None:
+        """Make the ranker anew if what it was made from has changed."""
         state = _find_state(self._store)  # before the papers are read: what comes meanwhile is seen next time
         if self._made_from != state and (identity := find_matching_model(self._store)) is not None:
             self._take(_make_from_stored(self._store, identity), state)
+
+    def _rerank(self, code: str) -> dict[int, float]:
         if code not in self._claims:
             return {}
         verdicts = list_verdicts(self._store, [code])
@@ -172,18 +190,13 @@ def score_backlog(store: Store, learner: Learner, ranking_id: int, budget: int) 
     places = {claim.code: place for place, claim in enumerate(learner.ranker.claims)}
     backlog = sorted(list_backlog(store, ranking_id), key=lambda row: (-row["score"], row["match_id"]))
     rows = [row for row in backlog[: max(LEAST_RESCORED, 10 * budget)] if row["phenomenon"] in places]
-    texts = {row["revision_id"]: row for row in list_texts(store, [row["revision_id"] for row in rows])}
-    known = load_vectors(store, learner.model_id, [row["text_hash"] for row in texts.values()])
-    papers = [row for row in texts.values() if row["text_hash"] in known]
+    papers = list_texts(store, [row["revision_id"] for row in rows])
     if not papers:
         return {}
-    found = learner.ranker.score(learner.words_of(papers), np.stack([known[row["text_hash"]] for row in papers]))
+    _, vectors = load_documents(store, papers, learner.model_id)
+    found = learner.ranker.score(learner.words_of(papers), vectors)
     by_revision = {row["revision_id"]: scores for row, scores in zip(papers, found, strict=True)}
-    return {
-        row["match_id"]: float(by_revision[row["revision_id"]][places[row["phenomenon"]]])
-        for row in rows
-        if row["revision_id"] in by_revision
-    }
+    return {row["match_id"]: float(by_revision[row["revision_id"]][places[row["phenomenon"]]]) for row in rows}
 
 
 def rerank_all(store: Store, learner: Learner, stop: Stop) -> None:
@@ -192,7 +205,4 @@ def rerank_all(store: Store, learner: Learner, stop: Stop) -> None:
     Raises:
         StopRequested: between two phenomena; what was scored stays.
     """
-    ranker = QueueRanker(store, learner)
-    for code in ranker.codes:
-        stop.check()
-        ranker.rerank(code)
+    QueueRanker(store, learner).rerank_all(stop.check)

@@ -192,6 +192,12 @@ class Review:
         return self._clock().date()
 
 
+def undone_event(row: Row) -> Row:
+    """Return the event that a candidate's newest undo took back."""
+    history: list[Row] = row["history"]
+    return next(event for event in history if event["decision_id"] == history[-1]["undoes"])
+
+
 def _tell_score(row: Row) -> list[str]:
     """Say what the candidate scored, when it was matched and by what was decided since."""
     if row["score"] is None:

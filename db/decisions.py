@@ -37,6 +37,9 @@ STANDING_ACCEPTANCES = f"""
     WHERE d.kind IN ('accept', 'reopen')
 """
 
+# What a ranker's version is without what it had learned (`learned-3+1f3a9c02`), of a column.
+BASE_VERSION = "substr({0}, 1, instr({0} || '+', '+') - 1)"
+
 # The state that the decision in force (joined as `d`) implies on the day `:today`.
 STATUS = """
     CASE d.kind WHEN 'accept' THEN 'accepted' WHEN 'reject' THEN 'rejected' WHEN 'maybe' THEN 'maybe'
@@ -204,7 +207,7 @@ def list_scored_verdicts(store: Store, ranker_version: str, model_id: int) -> li
     Second thoughts are left out: their score had learned from the first.
 
     Args:
-        ranker_version: that of the scores, whatever it had learned.
+        ranker_version: the own version of the scores' ranker, whatever it had learned.
         model_id: of whose vectors the scores were made.
     """
     return store.rows(
@@ -212,10 +215,10 @@ def list_scored_verdicts(store: Store, ranker_version: str, model_id: int) -> li
         f" FROM ({EFFECTIVE_DECISIONS}) e JOIN decisions d USING (decision_id)"
         " JOIN candidates c ON c.candidate_id = d.candidate_id JOIN matches m USING (match_id)"
         " JOIN rankings g USING (ranking_id) WHERE d.kind IN ('accept', 'reject') AND d.score IS NOT NULL"
-        " AND g.model_id = ?2 AND substr(d.ranker_version, 1, length(?1) + 1) IN (?1, ?1 || '+')"
+        f" AND g.model_id = ?2 AND {BASE_VERSION.format('d.ranker_version')} = ?1"
         " AND NOT EXISTS (SELECT 1 FROM decisions p WHERE p.candidate_id = d.candidate_id"
         " AND p.decision_id < d.decision_id AND p.kind IN ('accept', 'reject')) ORDER BY d.decision_id",
-        (ranker_version.partition("+")[0], model_id),
+        (ranker_version, model_id),
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from db.candidates import add_candidate
+from db.decisions import BASE_VERSION
 from db.records import ModelIdentity, Reasons, Sentence
 from db.store import Row, Store
 
@@ -53,50 +54,63 @@ class Way:
         """Return the ranker's own version."""
         return self.ranker_version.partition("+")[0]
 
+    def forget_learned(self) -> Way:
+        """Return the way with the ranker's own version."""
+        return replace(self, ranker_version=self.base_version)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """A way of ranking with a cut, as it is kept."""
+
+    ranking_id: int
+    way: Way
+    cut: Cut
+
 
 def find_cut(store: Store, way: Way, precision: float) -> Cut | None:
     """Return the newest cut for a wanted precision under this way of ranking, or None if there is none."""
     row = store.row(
-        "SELECT threshold, precision, decided FROM rankings WHERE substr(ranker_version, 1, length(?1) + 1) IN"
-        " (?1, ?1 || '+') AND (model_id, catalogue_version, precision) = (?2, ?3, ?4)"
-        " ORDER BY decided DESC, ranking_id DESC LIMIT 1",
+        f"SELECT threshold, precision, decided FROM rankings WHERE {BASE_VERSION.format('ranker_version')} = ?"
+        " AND (model_id, catalogue_version, precision) = (?, ?, ?) ORDER BY decided DESC, ranking_id DESC LIMIT 1",
         (way.base_version, way.model_id, way.catalogue_version, precision),
     )
     return None if row is None else Cut(**row)
 
 
-def find_newest_cut(store: Store) -> Cut | None:
-    """Return the cut that the newest run matched with, or None where nothing was matched."""
-    row = _find_newest_ranking(store)
-    return None if row is None else Cut(row["threshold"], row["precision"], row["decided"])
+def find_newest_ranking(store: Store) -> Ranking | None:
+    """Return how the newest run matched that matched anything, or None where nothing was matched."""
+    row = store.row(
+        "SELECT g.* FROM matched_revisions JOIN rankings g USING (ranking_id) ORDER BY run_id DESC, ranking_id DESC"
+        " LIMIT 1"
+    )
+    if row is None:
+        return None
+    way = Way(row["ranker_version"], row["model_id"], row["catalogue_version"])
+    return Ranking(row["ranking_id"], way, Cut(row["threshold"], row["precision"], row["decided"]))
 
 
-def find_newest_way(store: Store) -> Way | None:
-    """Return how the newest run matched, or None where nothing was matched."""
-    row = _find_newest_ranking(store)
-    return None if row is None else Way(row["ranker_version"], row["model_id"], row["catalogue_version"])
+def settle_way(store: Store, way: Way, threshold: float, name_learned: Callable[[], str]) -> Way:
+    """Return under which version of the ranker matches from this threshold on are to be filed.
 
+    That is the newest run's where it ranked in this way, whatever its ranker had learned when it began; else the own
+    version, but once it was used before, with what is learned by now.
 
-def is_current(store: Store, way: Way, cut: Cut) -> bool:
-    """Tell whether the newest run that matched anything did it in this way with this cut."""
-    newest = _find_newest_ranking(store)
-    return newest is not None and _is_same_way(newest, way, cut)
-
-
-def is_known(store: Store, way: Way, cut: Cut) -> bool:
-    """Tell whether some run matched in this way with this cut."""
-    return _find_ranking(store, way, cut) is not None
+    Args:
+        way: with the ranker's own version.
+        name_learned: names what the ranker has learned, where that is needed.
+    """
+    newest = find_newest_ranking(store)
+    if newest and newest.cut.threshold == threshold and newest.way.forget_learned() == way:
+        return newest.way
+    if _find_ranking(store, way, threshold) is None:
+        return way
+    return replace(way, ranker_version=f"{way.ranker_version}+{name_learned()}")
 
 
 def save_ranking(store: Store, way: Way, cut: Cut) -> int:
-    """Return the id of this way of ranking with this cut, making it on first sight. Runs inside a transaction.
-
-    Where it is the newest run's, that is it, whatever its ranker had learned when it began.
-    """
-    newest = _find_newest_ranking(store)
-    known = _find_ranking(store, way, cut)
-    if newest is not None and _is_same_way(newest, way, cut):
-        known = int(newest["ranking_id"])
+    """Return the id of this way of ranking with this cut, making it on first sight. Runs inside a transaction."""
+    known = _find_ranking(store, way, cut.threshold)
     if known is None:
         return store.insert("rankings", {**asdict(way), **asdict(cut)})
     store.connection.execute(
@@ -105,26 +119,12 @@ def save_ranking(store: Store, way: Way, cut: Cut) -> int:
     return known
 
 
-def _find_newest_ranking(store: Store) -> Row | None:
-    return store.row(
-        "SELECT g.* FROM matched_revisions JOIN rankings g USING (ranking_id) ORDER BY run_id DESC, ranking_id DESC"
-        " LIMIT 1"
-    )
-
-
-def _find_ranking(store: Store, way: Way, cut: Cut) -> int | None:
+def _find_ranking(store: Store, way: Way, threshold: float) -> int | None:
     found = store.value(
         "SELECT ranking_id FROM rankings WHERE (ranker_version, model_id, catalogue_version, threshold) = (?, ?, ?, ?)",
-        (way.ranker_version, way.model_id, way.catalogue_version, cut.threshold),
+        (way.ranker_version, way.model_id, way.catalogue_version, threshold),
     )
     return None if found is None else int(found)
-
-
-def _is_same_way(row: Row, way: Way, cut: Cut) -> bool:
-    """Tell whether a ranking is of this way and cut, whatever its ranker had learned when it began."""
-    kept = Way(row["ranker_version"], row["model_id"], row["catalogue_version"])
-    same = replace(kept, ranker_version=kept.base_version) == replace(way, ranker_version=way.base_version)
-    return same and bool(row["threshold"] == cut.threshold)
 
 
 def find_newest_match_run(store: Store) -> int:
@@ -223,19 +223,16 @@ def _save_reasons(store: Store, match_id: int | None, reasons: Reasons) -> None:
     )
 
 
-def list_backlog(store: Store, ranking_id: int | None = None) -> list[Row]:
-    """Return what passed and waits for a budget: `match_id`, `arxiv_id`, `revision_id`, `phenomenon`, `score`.
-
-    Args:
-        ranking_id: under this ranking; that of the newest run that matched anything by default.
-    """
-    newest = _find_newest_ranking(store) if ranking_id is None else {"ranking_id": ranking_id}
-    unqueued = _list_unqueued(store, newest["ranking_id"]) if newest else []
-    return [row for row in unqueued if row.pop("is_new")]
+def list_backlog(store: Store, ranking_id: int) -> list[Row]:
+    """Return what passed under a ranking and waits for a budget, as `_list_unqueued` does."""
+    return [row for row in _list_unqueued(store, ranking_id) if row["is_new"]]
 
 
 def _list_unqueued(store: Store, ranking_id: int) -> list[Row]:
-    """Return the matches of a ranking that are not their candidate's, with `is_new` where there is no candidate."""
+    """Return the matches of a ranking that are not their candidate's, by id.
+
+    The rows have `match_id`, `arxiv_id`, `revision_id`, `phenomenon`, `score`; `is_new` tells of no candidate yet.
+    """
     return store.rows(
         "SELECT m.match_id, p.arxiv_id, p.revision_id, m.phenomenon_code AS phenomenon,"
         " c.candidate_id IS NULL AS is_new, m.score"
@@ -271,11 +268,13 @@ def queue_matches(
     for row in found:
         row["score"] = scores.get(row["match_id"], row["score"])
     found = [row for row in found if row["score"] >= threshold or not row["is_new"]]
-    found.sort(key=lambda row: (-row.pop("score"), row["match_id"]))
-    new = [row for row in found if row.pop("is_new")]
-    for row in found:
-        del row["revision_id"]
+    found.sort(key=lambda row: (-row["score"], row["match_id"]))
+    new = [row for row in found if row["is_new"]]
     left = [] if budget is None else new[budget:]
     later = {row["match_id"] for row in left}
     chosen = sorted((row for row in found if row["match_id"] not in later), key=lambda row: int(row["match_id"]))
-    return sum(add_candidate(store, **row, run_id=run_id, now=now) for row in chosen), len(left)
+    added = [
+        add_candidate(store, row["arxiv_id"], row["phenomenon"], match_id=row["match_id"], run_id=run_id, now=now)
+        for row in chosen
+    ]
+    return sum(added), len(left)

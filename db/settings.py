@@ -22,8 +22,9 @@ from db.errors import SettingsError
 APPLICATION = "bmprinciples"
 OFF = "off"  # in place of an address that is not to be asked
 
-_CUTS = ("queue_threshold", "queue_precision")
 SMTP_SECURITIES = ("starttls", "tls", "none")
+
+_CUTS = ("queue_threshold", "queue_precision")  # of which one at most is set
 
 _HOST = re.compile(r"(?:[A-Za-z0-9:](?:[A-Za-z0-9._:-]*[A-Za-z0-9])?)?")
 # No more than what needs no quoting in a header: RFC 5322, 3.2.3 (dot-atom), on both sides of the @.
@@ -167,7 +168,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 def _build(origins: list[SettingsOrigin]) -> Settings:
     values = {origin.name: origin.value for origin in origins}
-    if values["queue_threshold"] is not None and values["queue_precision"] is not None:
+    if all(values[name] is not None for name in _CUTS):
         where = " and ".join(dict.fromkeys(one.origin for one in origins if one.name in _CUTS))
         raise SettingsError(f"queue_threshold and queue_precision are both set ({where})", "take one of them away")
     base = Settings(db=values["db"], config=values["config"], reviewer=values["reviewer"])

@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
 
+from crawler.ranking.ranker import DECIMALS, to_chances
+
 FIRST_SHIFT = -3.1  # what labels of a real night ask for where scores are high (tests/bench/night.py)
 SHIFT_SPREAD = 2.0  # standard deviation of the shift about that before anything is decided
 FEWEST_DECISIONS = 25  # with a score, before they tell
 _FARTHEST = 50.0  # shift that is looked for at most
-_EDGE = 1e-6  # what scores are rounded to
+_EDGE = 10.0**-DECIMALS
 
 Shares = npt.NDArray[np.float64]
 
@@ -26,11 +28,11 @@ class Recalibration:
 
     def expected(self, scores: npt.ArrayLike) -> Shares:
         """Return the share that is expected to be accepted of each score, of any shape."""
-        return _chances(_log_odds(scores) + self.shift)
+        return to_chances(_log_odds(scores) + self.shift)
 
     def score_for(self, share: float) -> float:
         """Return the score whose expected share this is."""
-        return float(_chances(_log_odds(share) - self.shift))
+        return float(to_chances(_log_odds(share) - self.shift))
 
 
 def recalibrate(scores: Sequence[float], accepted: Sequence[bool]) -> Recalibration:
@@ -49,7 +51,7 @@ def recalibrate(scores: Sequence[float], accepted: Sequence[bool]) -> Recalibrat
     odds, right = _log_odds(scores), sum(accepted)
 
     def slope(shift: float) -> float:  # of the log-posterior, which is concave
-        return float(_chances(odds + shift).sum()) - right + (shift - FIRST_SHIFT) / SHIFT_SPREAD**2
+        return float(to_chances(odds + shift).sum()) - right + (shift - FIRST_SHIFT) / SHIFT_SPREAD**2
 
     return Recalibration(float(brentq(slope, -_FARTHEST, _FARTHEST)))
 
@@ -58,8 +60,3 @@ def _log_odds(scores: npt.ArrayLike) -> Shares:
     clipped = np.clip(np.asarray(scores, dtype=np.float64), _EDGE, 1 - _EDGE)
     odds: Shares = np.log(clipped) - np.log1p(-clipped)
     return odds
-
-
-def _chances(odds: Shares) -> Shares:
-    chances: Shares = 1 / (1 + np.exp(-odds))
-    return chances

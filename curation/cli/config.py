@@ -32,8 +32,8 @@ def show(app: AppContext, as_json: bool) -> None:
     origins = list_origins(app.environment, db=app.db_option)
     if as_json:
         write_json({one.name: {"value": _plain(one), "origin": one.origin} for one in origins})
-        return
-    write_table([(one.name, _shown(one), one.origin) for one in origins], ("setting", "value", "origin"))
+    else:
+        write_table([(one.name, _shown(one), one.origin) for one in origins], ("setting", "value", "origin"))
     load_settings(app.environment, db=app.db_option)  # what does not hold together is said after it was shown
 
 

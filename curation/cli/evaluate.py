@@ -176,9 +176,10 @@ def _evaluate(
             _tell_unranked(len(ranking.papers), ranking.without_vector)
         report.ranker, report.papers = ranking.ranker_version, len(ranking.papers) + ranking.without_vector
         order = [paper.arxiv_id for paper in ranking.papers]
-        report.results.append(judge(topic, order, report.papers, other.rankings[topic.code] or None if other else None))
-        if other:
-            _tell_other_pool(topic.code, set(order), set(other.rankings[topic.code]), other.name)
+        theirs = other.rankings[topic.code] if other else []
+        report.results.append(judge(topic, order, report.papers, theirs or None))
+        if other and theirs:
+            _tell_other_pool(topic.code, set(order), set(theirs), other.name)
         if keep_run:
             exact = [(paper.arxiv_id, paper.exact) for paper in ranking.papers]
             report.run_lines += run_lines(topic.code, exact, run_tag(ranking.ranker_version))
@@ -187,7 +188,7 @@ def _evaluate(
 
 def _tell_other_pool(topic: str, ours: set[str], theirs: set[str], name: str) -> None:
     """Say where the two rankings are of different papers: what one of them lacks counts as missed there."""
-    if theirs and ours != theirs:
+    if ours != theirs:
         say(
             f"{topic}: {name} lacks {len(ours - theirs)} of the {len(ours)} papers that are ranked here, and has"
             f" {len(theirs - ours)} others; where a paper is not ranked, it counts as missed."

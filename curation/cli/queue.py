@@ -189,11 +189,12 @@ def _decision(verdict: Verdict, stance: str | None, note: str | None, until: dat
 @pass_app
 def undo(app: AppContext, candidate_id: int | None, as_json: bool) -> None:
     """Take back the decision in force on a candidate, or your newest one; both stay in the history."""
+    from curation.review import undone_event
+
     with app.open_store() as store:
         row = app.review(store).undo(candidate_id)
     if not as_json:
-        taken = next(event for event in row["history"] if event["decision_id"] == row["history"][-1]["undoes"])
-        click.echo(f"Took back: {_describe(taken)}.")
+        click.echo(f"Took back: {_describe(undone_event(row))}.")
     _answer(row, as_json)
 
 
@@ -226,8 +227,8 @@ def rerank(app: AppContext, phenomenon: str | None, as_json: bool) -> None:
         if phenomenon is not None:
             find_phenomenon(store, phenomenon)
         ranker = open_queue_ranker(store)
-        codes = [phenomenon] if phenomenon is not None else ranker.codes
-        scored = {code: len(ranker.rerank(code)) for code in codes}
+        found = ranker.rerank_all() if phenomenon is None else {phenomenon: ranker.rerank(phenomenon)}
+    scored = {code: len(scores) for code, scores in found.items()}
     if as_json:
         write_json(
             {"scored": sum(scored.values()), "phenomena": {code: count for code, count in scored.items() if count}}

@@ -36,10 +36,10 @@ def gather_remaining(store: Store, *, today: date) -> dict[str, Any]:
     """
     from db.audits import list_frames, list_scored
     from db.decisions import list_scored_verdicts
-    from db.matches import find_newest_cut, find_newest_way, list_backlog
+    from db.matches import find_newest_ranking, list_backlog
 
-    cut, way = find_newest_cut(store), find_newest_way(store)
-    verdicts = list_scored_verdicts(store, way.ranker_version, way.model_id) if way else []
+    ranking = find_newest_ranking(store)
+    verdicts = list_scored_verdicts(store, ranking.way.base_version, ranking.way.model_id) if ranking else []
     scored, frames = list_scored(store, today=today), list_frames(store)
     out_of_fold = _score_out_of_fold(store, scored)
     audits = [row for row in scored if row["stratum"]]
@@ -60,8 +60,8 @@ def gather_remaining(store: Store, *, today: date) -> dict[str, Any]:
                 for code in _codes(scored)
             },
         },
-        "cut": None if cut is None else asdict(cut),
-        "backlog": len(list_backlog(store)),
+        "cut": asdict(ranking.cut) if ranking else None,
+        "backlog": len(list_backlog(store, ranking.ranking_id)) if ranking else 0,
         "scores": _tell_scores(verdicts),
     }
 
@@ -185,7 +185,7 @@ def _write_cut(cut: dict[str, Any] | None, backlog: int) -> None:
         return
     why = ""
     if cut["precision"] is not None:
-        why = f", so that {cut['precision']:g} of it is expected to be right, as {cut['decided']} decisions tell"
+        why = f", so that {cut['precision']:g} of it is expected to be right: {cut['decided']} decisions told of that"
     click.echo(f"\nQueued is what scores {cut['threshold']:g} or more{why}.")
     if backlog:
         click.echo(f"{backlog} more passed than the budget lets in; they wait, and count in nothing below.")

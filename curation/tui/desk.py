@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 
-from curation.review import Decision, Review
+from curation.review import Decision, Review, undone_event
 from db.errors import DecisionError
 from db.records import Stance, Verdict
 from db.store import Row
@@ -110,9 +110,8 @@ class Desk:
             return
         candidate_id = row["id"]
         self._review.decide(candidate_id, replace(decision, note=self.notes.get(candidate_id)), seen=row)
-        self.notes.pop(candidate_id, None)
         self.undone.clear()
-        self.decided = [*(known for known in self.decided if known != candidate_id), candidate_id]
+        self._count(candidate_id)
         self._waiting = [other for other in self._waiting if other["id"] != candidate_id]
         del self.rows[self.index]
         self.go_to(self.index)
@@ -160,11 +159,16 @@ class Desk:
         row, decision = self.undone[-1]
         candidate_id = row["id"]
         done = self._review.decide(candidate_id, decision, seen=row)
-        self.undone.pop()
-        self.notes.pop(candidate_id, None)
-        self.decided = [*(known for known in self.decided if known != candidate_id), candidate_id]
+        # What is left to do again on this candidate was taken back before, and stands on what was done now.
+        self.undone = [(done if one["id"] == candidate_id else one, made) for one, made in self.undone[:-1]]
+        self._count(candidate_id)
         self.reload()
         return done
+
+    def _count(self, candidate_id: int) -> None:
+        """Count a candidate as the newest that was decided in this session, its note as kept."""
+        self.notes.pop(candidate_id, None)
+        self.decided = [*(known for known in self.decided if known != candidate_id), candidate_id]
 
     def write_note(self, text: str) -> None:
         """Put a note beside the open candidate; an empty one takes it away."""
@@ -191,12 +195,6 @@ class Desk:
         self.rows = [row for row in self._waiting if all(word in _searched(row) for word in words)]
         places = {row["id"]: place for place, row in enumerate(self.rows)}
         self.go_to(places.get(wanted, self.index))
-
-
-def undone_event(row: Row) -> Row:
-    """Return the event that a candidate's newest undo took back."""
-    history: list[Row] = row["history"]
-    return next(event for event in history if event["decision_id"] == history[-1]["undoes"])
 
 
 def _repeat(event: Row) -> Decision:

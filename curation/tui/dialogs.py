@@ -156,7 +156,27 @@ class NoteDialog(ModalScreen[str | None]):
         self.dismiss(None)
 
 
-class LeaveDialog(ModalScreen[bool]):
+class YesNoDialog(ModalScreen[bool]):
+    """Asks a question whose answers are the keys of the dialog."""
+
+    def __init__(self, heading: str, detail: str = "") -> None:
+        super().__init__()
+        self._heading, self._detail = heading, detail
+
+    def compose(self) -> ComposeResult:
+        """Ask, with a key for each answer."""
+        with Vertical(classes="dialog"):
+            yield Static(Content.styled(self._heading, present.HEADING), markup=False)
+            if self._detail:
+                yield Static(Content(present.plain(self._detail)), markup=False)
+            yield Static(present.help_text(key_words(self.BINDINGS)), markup=False, classes="answers")
+
+    def action_answer(self, yes: bool) -> None:
+        """Answer."""
+        self.dismiss(yes)
+
+
+class LeaveDialog(YesNoDialog):
     """Asks whether to leave although notes were written that no decision keeps yet."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -165,22 +185,11 @@ class LeaveDialog(ModalScreen[bool]):
     ]
 
     def __init__(self, notes: int) -> None:
-        super().__init__()
-        self._notes = notes
-
-    def compose(self) -> ComposeResult:
-        """Ask, with a key for each answer."""
-        count = "A note waits" if self._notes == 1 else f"{self._notes} notes wait"
-        with Vertical(classes="dialog"):
-            yield Static(Content.styled(f"{count} for a decision to be kept with", present.HEADING), markup=False)
-            yield Static(present.help_text(key_words(self.BINDINGS)), markup=False, classes="answers")
-
-    def action_answer(self, leave: bool) -> None:
-        """Leave, or stay."""
-        self.dismiss(leave)
+        count = "A note waits" if notes == 1 else f"{notes} notes wait"
+        super().__init__(f"{count} for a decision to be kept with")
 
 
-class UndoDialog(ModalScreen[bool]):
+class UndoDialog(YesNoDialog):
     """Asks whether to take back a decision that was made before this session."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -189,21 +198,8 @@ class UndoDialog(ModalScreen[bool]):
     ]
 
     def __init__(self, event: Row) -> None:
-        super().__init__()
-        self._event = event
-
-    def compose(self) -> ComposeResult:
-        """Ask, with the decision and a key for each answer."""
-        event = self._event
         said = f"{event['arxiv_id']} for {event['phenomenon']}: {present.event_text(event)}"
-        with Vertical(classes="dialog"):
-            yield Static(Content.styled("Your newest decision is of an earlier session", present.HEADING), markup=False)
-            yield Static(Content(present.plain(said)), markup=False)
-            yield Static(present.help_text(key_words(self.BINDINGS)), markup=False, classes="answers")
-
-    def action_answer(self, wanted: bool) -> None:
-        """Take it back, or leave it."""
-        self.dismiss(wanted)
+        super().__init__("Your newest decision is of an earlier session", said)
 
 
 class HelpDialog(ModalScreen[None]):

@@ -17,10 +17,10 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from curation.review import Decision
+from curation.review import Decision, undone_event
 from curation.tui import present
 from curation.tui.beside import Beside, OpenRerank
-from curation.tui.desk import Desk, undone_event
+from curation.tui.desk import Desk
 from curation.tui.dialogs import (
     HelpDialog,
     LeaveDialog,
@@ -108,7 +108,7 @@ class ReviewScreen(Screen[None]):
         self.query_one(QueueList).show(self._desk.rows, self._desk.index)
         row = self._desk.chosen
         if row and row["id"] in scores:
-            self._attempt(self._show_claim)
+            self._attempt(self._show_claim_anew)
 
     def on_resize(self, event: events.Resize) -> None:
         """Give the list's rows the height that the width allows."""
@@ -141,18 +141,20 @@ class ReviewScreen(Screen[None]):
 
     def action_undo(self) -> None:
         """Take back the newest decision and open its paper; ask first if it was made before this session."""
-        found: list[Row | None] = []
-        if not self._attempt(lambda: found.append(self._desk.undoes_earlier())):
-            return
-        if found[0] is None:
-            self._undo_now(True)
-        else:
-            self.app.push_screen(UndoDialog(found[0]), self._undo_now)
+        self._attempt(self._undo_or_ask)
+        self._show_all()
 
     def action_redo(self) -> None:
         """Make the decision again that was taken back last."""
         self._attempt(self._redo)
         self._show_all()
+
+    def _undo_or_ask(self) -> None:
+        earlier = self._desk.undoes_earlier()
+        if earlier is None:
+            self._undo()
+        else:
+            self.app.push_screen(UndoDialog(earlier), self._undo_now)
 
     def _undo_now(self, wanted: bool | None) -> None:
         if wanted:
@@ -336,12 +338,15 @@ class ReviewScreen(Screen[None]):
         self.query_one("#head", Static).update(present.paper_head(row))
         body = present.paper_body(row, self._keywords.get(row["phenomenon"], ()))
         self.query_one("#abstract", TextPane).show(body, from_start=row["difference"] is not None)
+        self._show_claim(row)
+
+    def _show_claim(self, row: Row) -> None:
         self.query_one("#claim", TextPane).show(present.claim_side(row, note=self._desk.note))
 
-    def _show_claim(self) -> None:
+    def _show_claim_anew(self) -> None:
         """Show the claim's side anew, and leave the paper where it is scrolled to."""
         if row := self._desk.read():
-            self.query_one("#claim", TextPane).show(present.claim_side(row, note=self._desk.note))
+            self._show_claim(row)
 
     def _clear_paper(self) -> None:
         desk = self._desk

@@ -304,6 +304,16 @@ def test_a_configuration_file_that_is_not_there_is_shown_so(
     assert "not found" not in bmp("config", "show").out
 
 
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_settings_that_do_not_go_together_are_shown_and_said(
+    bmp: Bmp, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("BMP_QUEUE_PRECISION", "0.8")
+    monkeypatch.setenv("BMP_QUEUE_THRESHOLD", "0.9")
+    shown = bmp("config", "show", *words)
+    assert shown.code == 2 and "queue_precision" in shown.out and "are both set" in shown.err
+
+
 def test_a_night_on_the_demos_database_warns_of_its_papers(filled: Bmp, tmp_path: Path) -> None:
     warning = f"Warning: {os.environ['BMP_DB']} holds the demo's made-up papers"
     with night_lock(Path(os.environ["BMP_DB"])):  # a night that ends at once

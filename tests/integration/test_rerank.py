@@ -21,7 +21,7 @@ from crawler.rerank import QueueRanker, is_outdated, score_backlog
 from curation.review import Decision, Review
 from db.candidates import list_candidates
 from db.decisions import list_verdicts, reopen_accepted
-from db.matches import find_newest_cut, list_backlog
+from db.matches import find_newest_ranking, list_backlog
 from db.papers import save_papers
 from db.phenomena import save_phenomena
 from db.records import Aspect, Paper, Phenomenon, Stance, Verdict
@@ -284,12 +284,12 @@ def test_what_waits_for_a_budget_is_queued_by_what_was_decided_since(store: Stor
     ranking_id = store.value("SELECT max(ranking_id) FROM rankings")
     learner = make_learner(store, HashEmbedder(), [Claim.of(GROKKING), Claim.of(RIVERS)])
     fresh = score_backlog(store, learner, ranking_id, 5)
-    old = {row["match_id"]: row["score"] for row in list_backlog(store)}
+    old = {row["match_id"]: row["score"] for row in list_backlog(store, ranking_id)}
     assert fresh.keys() == old.keys()
     best, best_before = (sorted(scores, key=lambda one: (-scores[one], one))[:5] for scores in (fresh, old))
     assert best != best_before
     match(store, [], threshold=0.001, budget=5, now="next day")
-    assert old.keys() - {row["match_id"] for row in list_backlog(store)} == set(best)
+    assert old.keys() - {row["match_id"] for row in list_backlog(store, ranking_id)} == set(best)
 
 
 def test_a_cut_on_few_papers_is_not_kept_and_does_not_move(store: Store) -> None:
@@ -370,8 +370,8 @@ def test_a_cut_is_worked_out_anew_when_enough_was_decided(store: Store, monkeypa
     for row in rows:
         review_of(store).decide(row["candidate_id"], Decision(Verdict.REJECT))
     match(store, [], precision=0.5)
-    cut = find_newest_cut(store)
-    assert cut is not None and cut.decided == len(rows) and cut.threshold > first["threshold"]
+    ranking = find_newest_ranking(store)
+    assert ranking and ranking.cut.decided == len(rows) and ranking.cut.threshold > first["threshold"]
 
 
 def test_a_wanted_precision_becomes_a_threshold_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

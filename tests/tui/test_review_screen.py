@@ -192,6 +192,17 @@ async def test_a_decision_of_another_window_is_not_done_over_by_a_redo(place: An
     assert [made["kind"] for made in place.decisions()] == ["accept", "undo", "maybe"]
 
 
+async def test_two_decisions_on_one_paper_can_both_be_done_again(place: Any) -> None:
+    review = review_of(place.store)
+    best = review.waiting()[0]["id"]
+    review.decide(best, Decision(Verdict.MAYBE))
+    review.decide(best, Decision(Verdict.REJECT))
+    app = place.app()
+    async with app.run_test(size=NARROW) as pilot:
+        await pilot.press("u", "y", "u", "y", "U", "U")
+    assert [made["kind"] for made in place.decisions()] == ["maybe", "reject", "undo", "undo", "maybe", "reject"]
+
+
 async def test_the_same_papers_other_candidates_are_at_hand(place: Any, look: Look) -> None:
     app = place.app()
     async with app.run_test(size=WIDE) as pilot:
