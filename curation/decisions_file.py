@@ -46,7 +46,8 @@ def render_decisions(store: Store) -> str:
     rows = store.rows(
         "SELECT c.phenomenon_code AS phenomenon, c.arxiv_id, d.kind AS decision, d.stance, d.note, d.reviewer,"
         f" d.decided_at, d.until FROM ({EFFECTIVE_DECISIONS}) e JOIN decisions d USING (decision_id)"
-        " JOIN candidates c ON c.candidate_id = d.candidate_id WHERE d.kind <> 'reopen' ORDER BY d.decision_id"
+        " JOIN candidates c ON c.candidate_id = d.candidate_id WHERE d.kind <> 'reopen'"
+        " ORDER BY d.decided_at, c.arxiv_id, c.phenomenon_code"
     )
     out = io.StringIO(newline="")
     writer = csv.writer(out)

@@ -16,8 +16,9 @@ from db.candidates import (
     list_candidates,
     list_others,
 )
+from db.conflicts import list_conflicts, list_sides
 from db.decisions import append_undo, append_verdict, find_effective, list_decisions, newest_undoable
-from db.errors import DecisionError
+from db.errors import DecisionError, UsageError
 from db.papers import find_known_ids
 from db.phenomena import find_phenomenon
 from db.records import Stance, Status, Verdict
@@ -39,17 +40,27 @@ class Decision:
 
 
 class Review:
-    """The queue in the hands of one reviewer. Every decision is on disk when its method returns."""
+    """The queue in the hands of one reviewer. Every decision is on disk when its method returns.
 
-    def __init__(self, store: Store, *, reviewer: str, clock: Clock) -> None:
+    Args:
+        blind: show nothing of what others decided: how a candidate stands goes by the own decisions alone.
+    """
+
+    def __init__(self, store: Store, *, reviewer: str, clock: Clock, blind: bool = False) -> None:
         self._store = store
         self._reviewer = clean_line(reviewer)[:100] or "reviewer"
         self._clock = clock
+        self._mine = self._reviewer if blind else None
 
     @property
     def reviewer(self) -> str:
         """Return whose decisions these are."""
         return self._reviewer
+
+    @property
+    def blind(self) -> bool:
+        """Return whether others' decisions are hidden."""
+        return self._mine is not None
 
     def waiting(
         self,
@@ -73,7 +84,13 @@ class Review:
         if phenomenon is not None:
             find_phenomenon(self._store, phenomenon)
         return list_candidates(
-            self._store, today=self._today(), phenomenon=phenomenon, statuses=statuses, limit=limit, mixed=mixed
+            self._store,
+            today=self._today(),
+            phenomenon=phenomenon,
+            statuses=statuses,
+            limit=limit,
+            mixed=mixed,
+            mine=self._mine,
         )
 
     def show(self, candidate_id: int, *, hide_score: bool = False) -> Row:
@@ -85,19 +102,22 @@ class Review:
         Raises:
             DecisionError: there is none of that id.
         """
-        row = find_candidate(self._store, candidate_id, today=self._today())
+        row = find_candidate(self._store, candidate_id, today=self._today(), mine=self._mine)
         if row is None:
             raise DecisionError(f"there is no candidate {candidate_id}", "`bmp queue list` shows the ids")
         if hide_score:
             row["score"] = row["matched_score"] = None
+        if self.blind:
+            row["because"]["nearest"] = []  # what others may have accepted
         row["reasons"] = [*([SCORE_HIDDEN] if hide_score else _tell_score(row)), *_tell_causes(row["because"])]
         row["criteria"] = asdict(find_phenomenon(self._store, row["phenomenon"]).criteria)
-        row["others"] = list_others(self._store, candidate_id, today=self._today())
+        row["others"] = list_others(self._store, candidate_id, today=self._today(), mine=self._mine)
         if hide_score:
             for other in row["others"]:
                 other["score"] = None
-        row["difference"] = find_difference(self._store, candidate_id)
-        row["history"] = [_event(event) for event in list_decisions(self._store, candidate_id)]
+        row["difference"] = find_difference(self._store, candidate_id) if row["status"] == Status.REOPENED else None
+        row["history"] = [_event(event) for event in list_decisions(self._store, candidate_id, mine=self._mine)]
+        row["sides"] = [] if self.blind else [_event(side) for side in list_sides(self._store, candidate_id)]
         return row
 
     def decide(self, candidate_id: int, decision: Decision, *, seen: Row | None = None) -> Row:
@@ -142,10 +162,10 @@ class Review:
             DecisionError: there is nothing to take back.
         """
         with self._store.transaction():
-            found = candidate_id if candidate_id is not None else newest_undoable(self._store, self._reviewer)
+            found = candidate_id if candidate_id is not None else self._newest_undoable()
             if found is None:
                 raise DecisionError(f"{self._reviewer} has no decision to undo")
-            append_undo(self._store, found, reviewer=self._reviewer, now=to_text(self._clock()))
+            append_undo(self._store, found, reviewer=self._reviewer, now=to_text(self._clock()), mine=self._mine)
         return self.show(found)
 
     def decided_before(self, row: Row) -> Row | None:
@@ -160,12 +180,32 @@ class Review:
 
     def next_undo(self) -> Row | None:
         """Return the candidate whose decision `undo` would take back, with its history, or None."""
-        found = newest_undoable(self._store, self._reviewer)
+        found = self._newest_undoable()
         return None if found is None else self.show(found)
 
     def counts(self) -> list[Row]:
         """Return how many candidates stand how, for each phenomenon that has any."""
-        return count_by_status(self._store, today=self._today())
+        return count_by_status(self._store, today=self._today(), mine=self._mine)
+
+    def conflicts(self, *, phenomenon: str | None = None) -> list[Row]:
+        """Return the candidates on which decisions made side by side differ, best first, each with its `sides`.
+
+        A decision settles a conflict, for it follows all sides.
+
+        Args:
+            phenomenon: only those of this code.
+
+        Raises:
+            UsageError: there is no such phenomenon, or others' decisions are hidden.
+        """
+        if self.blind:
+            raise UsageError("conflicts show what others decided, and the review is blind", "set BMP_BLIND=no to see")
+        sides = list_conflicts(self._store)
+        rows = self.waiting(phenomenon=phenomenon, statuses=tuple(Status))
+        return [{**row, "sides": [_event(side) for side in sides[row["id"]]]} for row in rows if row["id"] in sides]
+
+    def _newest_undoable(self) -> int | None:
+        return newest_undoable(self._store, self._reviewer, mine=self._mine)
 
     def _append(self, candidate_id: int, decision: Decision) -> None:
         if decision.until is not None and decision.until <= self._today():
@@ -180,10 +220,11 @@ class Review:
             stance=decision.stance,
             note=note,
             until=decision.until,
+            mine=self._mine,
         )
 
     def _refuse_if_changed(self, candidate_id: int, seen: Row) -> None:
-        now = find_effective(self._store, candidate_id)
+        now = find_effective(self._store, candidate_id, mine=self._mine)
         if (now["decision_id"] if now else None) != seen["decision_id"]:
             said = f"{now['kind']} by {now['reviewer']}" if now else "its decision was taken back"
             raise DecisionError(f"this candidate changed meanwhile: {said}", "nothing was written; read the queue anew")
@@ -195,7 +236,8 @@ class Review:
 def undone_event(row: Row) -> Row:
     """Return the event that a candidate's newest undo took back."""
     history: list[Row] = row["history"]
-    return next(event for event in history if event["decision_id"] == history[-1]["undoes"])
+    undo = next(event for event in reversed(history) if event["kind"] == "undo")  # what it brought back may be outdated
+    return next(event for event in history if event["decision_id"] == undo["undoes"])
 
 
 def _tell_score(row: Row) -> list[str]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import date
 
-from db.decisions import EFFECTIVE_DECISIONS, STATUS
+from db.decisions import SEEN_DECISIONS, STATUS
 from db.records import Status
 from db.store import Row, Store
 
@@ -27,7 +27,7 @@ _CANDIDATES = f"""
     LEFT JOIN revisions mr ON mr.revision_id = m.revision_id
     LEFT JOIN audits a ON a.candidate_id = c.candidate_id AND a.match_id = c.match_id
     LEFT JOIN standing_scores s ON s.candidate_id = c.candidate_id AND s.match_id = c.match_id
-    LEFT JOIN ({EFFECTIVE_DECISIONS}) e ON e.candidate_id = c.candidate_id
+    LEFT JOIN ({SEEN_DECISIONS}) e ON e.candidate_id = c.candidate_id
     LEFT JOIN decisions d ON d.decision_id = e.decision_id
 """
 
@@ -45,6 +45,7 @@ def list_candidates(
     statuses: Sequence[Status] = WAITING,
     limit: int | None = None,
     mixed: bool = False,
+    mine: str | None = None,
 ) -> list[Row]:
     """Return candidates, best first; re-opened ones before all others.
 
@@ -56,6 +57,7 @@ def list_candidates(
         phenomenon: only those of this code.
         statuses: only those that stand so; the waiting ones by default.
         mixed: let what was drawn for the audit stand among the others.
+        mine: judge how they stand by this reviewer's decisions alone.
     """
     order = _MIXED if mixed else _BEST_FIRST
     rows = store.rows(
@@ -66,12 +68,13 @@ def list_candidates(
             "statuses": json.dumps([status.value for status in statuses]),
             "phenomenon": phenomenon,
             "limit": -1 if limit is None else limit,
+            "mine": mine,
         },
     )
     return [_finish(row) for row in rows]
 
 
-def find_candidate(store: Store, candidate_id: int, *, today: date) -> Row | None:
+def find_candidate(store: Store, candidate_id: int, *, today: date, mine: str | None = None) -> Row | None:
     """Return one candidate with its abstract, authors, categories, claim, the sentence's span and `because`; or None.
 
     `text_hash` is the hash of the text that was matched (`db.text.text_hash` of its title and abstract). The span
@@ -90,7 +93,7 @@ def find_candidate(store: Store, candidate_id: int, *, today: date) -> Row | Non
         " LEFT JOIN rankings g ON g.ranking_id = m.ranking_id LEFT JOIN revisions mr ON mr.revision_id = m.revision_id"
         " LEFT JOIN match_reasons w ON w.match_id = m.match_id"
         " LEFT JOIN standing_scores s ON s.candidate_id = c.candidate_id AND s.match_id = c.match_id",
-        {"id": candidate_id, "today": today.isoformat()},
+        {"id": candidate_id, "today": today.isoformat(), "mine": mine},
     )
     if row is None:
         return None
@@ -105,7 +108,7 @@ def find_candidate(store: Store, candidate_id: int, *, today: date) -> Row | Non
     return row
 
 
-def list_others(store: Store, candidate_id: int, *, today: date) -> list[Row]:
+def list_others(store: Store, candidate_id: int, *, today: date, mine: str | None = None) -> list[Row]:
     """Return the same paper's other candidates, best first: `id`, `phenomenon`, `phenomenon_title`, `score`, `status`,
     `stance`.
     """
@@ -113,7 +116,7 @@ def list_others(store: Store, candidate_id: int, *, today: date) -> list[Row]:
         "SELECT id, phenomenon, phenomenon_title, score, status, stance"
         f" FROM ({_CANDIDATES} WHERE c.arxiv_id = (SELECT arxiv_id FROM candidates WHERE candidate_id = :id)"
         f" AND c.candidate_id <> :id) ORDER BY {_BEST_FIRST}",
-        {"id": candidate_id, "today": today.isoformat()},
+        {"id": candidate_id, "today": today.isoformat(), "mine": mine},
     )
 
 
@@ -186,12 +189,12 @@ def count_queued_on(store: Store, now: str) -> int:
     )
 
 
-def count_by_status(store: Store, *, today: date) -> list[Row]:
+def count_by_status(store: Store, *, today: date, mine: str | None = None) -> list[Row]:
     """Return rows of `phenomenon`, `status`, `count`, in the catalogue's order."""
     return store.rows(
         f"SELECT phenomenon, status, count(*) AS count FROM ({_CANDIDATES})"
         " JOIN phenomena ON code = phenomenon GROUP BY phenomenon, status ORDER BY position, code, status",
-        {"today": today.isoformat()},
+        {"today": today.isoformat(), "mine": mine},
     )
 
 
@@ -208,6 +211,6 @@ def list_newly_queued(store: Store, *, since: str, until: str, today: date) -> l
         f"SELECT * FROM ({_CANDIDATES}) WHERE run_id IN (SELECT run_id FROM runs"
         " WHERE finished_at >= :since AND finished_at < :until) AND status = 'pending' AND decided_at IS NULL"
         f" ORDER BY {_BEST_FIRST}",
-        {"since": since, "until": until, "today": today.isoformat()},
+        {"since": since, "until": until, "today": today.isoformat(), "mine": None},
     )
     return [_finish(row) for row in rows]

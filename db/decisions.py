@@ -1,4 +1,8 @@
-"""Decisions: an append-only log, from which the state of every candidate is derived."""
+"""Decisions: an append-only log, from which the state of every candidate is derived.
+
+An event keeps which events it follows, as a commit keeps its parents, so that the logs of two databases join without
+a server. What is in force is the newest by `place`: by turn, among those made side by side by time.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from db.errors import DecisionError
 from db.phenomena import catalogue_version, list_phenomena
 from db.records import Stance, Verdict
 from db.store import Row, Store
+from db.text import hash_text
 
 SYSTEM_REVIEWER = "bmp"
 
@@ -19,8 +24,22 @@ TEXT_CHANGED = "v{version} changed the title or the abstract"
 
 # The decision in force on a candidate: the newest one that is neither an undo nor undone.
 EFFECTIVE_DECISIONS = """
-    SELECT candidate_id, max(decision_id) AS decision_id FROM decisions AS d
+    SELECT candidate_id, decision_id, max(place) AS place FROM decisions AS d
     WHERE kind <> 'undo' AND NOT EXISTS (SELECT 1 FROM decisions AS u WHERE u.undoes = d.decision_id)
+    GROUP BY candidate_id
+"""
+
+# Whether `:mine` sees an event (of a table's alias): the own ones, and what re-opened an own acceptance. Without a
+# name everybody sees all.
+_SEES = """(:mine IS NULL OR {0}.reviewer = :mine OR ({0}.kind = 'reopen' AND EXISTS (SELECT 1 FROM decisions AS own
+    WHERE own.candidate_id = {0}.candidate_id AND own.kind = 'accept' AND own.reviewer = :mine
+    AND own.place < {0}.place)))"""
+
+# The decision in force by what `:mine` sees.
+SEEN_DECISIONS = f"""
+    SELECT candidate_id, decision_id, max(place) AS place FROM decisions AS d
+    WHERE kind <> 'undo' AND {_SEES.format("d")} AND NOT EXISTS (
+        SELECT 1 FROM decisions AS u WHERE u.undoes = d.decision_id AND {_SEES.format("u")})
     GROUP BY candidate_id
 """
 
@@ -29,9 +48,10 @@ EFFECTIVE_DECISIONS = """
 STANDING_ACCEPTANCES = f"""
     SELECT d.candidate_id, d.kind, d.note AS reason, d.decided_at AS changed_at,
         CASE d.kind WHEN 'accept' THEN d.decision_id ELSE (
-            SELECT max(a.decision_id) FROM decisions a
-            WHERE a.candidate_id = d.candidate_id AND a.kind = 'accept' AND a.decision_id < d.decision_id
+            SELECT a.decision_id FROM decisions a
+            WHERE a.candidate_id = d.candidate_id AND a.kind = 'accept' AND a.place < d.place
                 AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = a.decision_id)
+            ORDER BY a.place DESC LIMIT 1
         ) END AS acceptance_id
     FROM ({EFFECTIVE_DECISIONS}) e JOIN decisions d USING (decision_id)
     WHERE d.kind IN ('accept', 'reopen')
@@ -58,6 +78,7 @@ def append_verdict(
     stance: Stance | None = None,
     note: str | None = None,
     until: date | None = None,
+    mine: str | None = None,
 ) -> int:
     """Append a person's decision and return its id. Runs inside a transaction.
 
@@ -65,6 +86,7 @@ def append_verdict(
         stance: how the paper bears on the claim; with `accept` only, which needs one.
         until: the day the candidate comes back; with `snooze` only, which needs one.
         now: the moment of the decision, as text.
+        mine: the reviewer, where no other's decisions were seen: then it follows the own ones alone.
 
     Raises:
         DecisionError: the candidate is not there, or stance or date do not go with the verdict.
@@ -86,16 +108,20 @@ def append_verdict(
             "reviewer": reviewer,
             "decided_at": now,
         },
+        mine,
     )
 
 
-def append_undo(store: Store, candidate_id: int, *, reviewer: str, now: str) -> int:
+def append_undo(store: Store, candidate_id: int, *, reviewer: str, now: str, mine: str | None = None) -> int:
     """Take back the decision in force on a candidate and return the undo's id. Runs inside a transaction.
+
+    Args:
+        mine: the reviewer, where no other's decisions are seen.
 
     Raises:
         DecisionError: there is nothing to undo, or the newest event is a re-opening, which wants a new decision.
     """
-    newest = find_effective(store, candidate_id)
+    newest = find_effective(store, candidate_id, mine=mine)
     if newest is None:
         raise DecisionError(f"candidate {candidate_id} has no decision to undo", "`bmp queue show` tells its history")
     if newest["kind"] == "reopen":
@@ -104,25 +130,32 @@ def append_undo(store: Store, candidate_id: int, *, reviewer: str, now: str) -> 
             f"decide it anew: `bmp queue decide {candidate_id} accept --stance S`, or reject, maybe, snooze",
         )
     undo = {"kind": "undo", "undoes": newest["decision_id"], "reviewer": reviewer, "decided_at": now}
-    undo_id = _append(store, candidate_id, undo)
-    _reopen_outdated(store, candidate_id, now)
+    undo_id = _append(store, candidate_id, undo, mine)
+    reopen_outdated(store, candidate_id, now=now)
     return undo_id
 
 
-def _reopen_outdated(store: Store, candidate_id: int, now: str) -> None:
-    """Re-open an acceptance that an undo brought back, if its paper changed while another decision was in force."""
-    outdated = store.row(
-        "SELECT p.withdrawn > d.paper_withdrawn AS newly_withdrawn, r.version"
+def reopen_outdated(store: Store, candidate_id: int | None = None, *, now: str) -> int:
+    """Re-open acceptances in force whose paper is another by now, and return how many. Runs inside a transaction.
+
+    An undo or a merge brings such an acceptance, if its paper changed while another decision was in force.
+
+    Args:
+        candidate_id: look at this one only.
+    """
+    outdated = store.rows(
+        "SELECT d.candidate_id, p.withdrawn > d.paper_withdrawn AS newly_withdrawn, r.version"
         f" FROM ({EFFECTIVE_DECISIONS}) e JOIN decisions d USING (decision_id)"
         " JOIN candidates c ON c.candidate_id = d.candidate_id JOIN papers p USING (arxiv_id)"
         " JOIN revisions r ON r.revision_id = p.revision_id JOIN revisions s ON s.revision_id = d.revision_id"
-        " WHERE d.candidate_id = ? AND d.kind = 'accept'"
+        " WHERE (:id IS NULL OR d.candidate_id = :id) AND d.kind = 'accept'"
         " AND (s.text_hash <> r.text_hash OR p.withdrawn > d.paper_withdrawn)",
-        (candidate_id,),
+        {"id": candidate_id},
     )
-    if outdated is not None:
-        reason = WITHDRAWN if outdated["newly_withdrawn"] else TEXT_CHANGED
-        _append_reopening(store, candidate_id, reason.format(version=outdated["version"]), now)
+    for row in outdated:
+        reason = WITHDRAWN if row["newly_withdrawn"] else TEXT_CHANGED
+        _append_reopening(store, row["candidate_id"], reason.format(version=row["version"]), now)
+    return len(outdated)
 
 
 def reopen_accepted(store: Store, arxiv_id: str, reason: str, *, now: str) -> int:
@@ -138,11 +171,20 @@ def reopen_accepted(store: Store, arxiv_id: str, reason: str, *, now: str) -> in
 
 
 def _append_reopening(store: Store, candidate_id: int, reason: str, now: str) -> None:
-    event = {"kind": "reopen", "note": reason, "reviewer": SYSTEM_REVIEWER, "decided_at": now}
+    """Append a re-opening, under an id that every database with the same log and the same text gives it."""
+    text = store.row(
+        "SELECT r.text_hash, p.withdrawn FROM candidates c JOIN papers p USING (arxiv_id)"
+        " JOIN revisions r USING (revision_id) WHERE c.candidate_id = ?",
+        (candidate_id,),
+    )
+    heads = [head["event_id"] for head in find_heads(store, candidate_id)]
+    assert text is not None and heads  # there is an acceptance of it
+    event_id = hash_text(" ".join([*heads, text["text_hash"], str(text["withdrawn"])]))[:32]
+    event = {"event_id": event_id, "kind": "reopen", "note": reason, "reviewer": SYSTEM_REVIEWER, "decided_at": now}
     _append(store, candidate_id, event)
 
 
-def _append(store: Store, candidate_id: int, event: Row) -> int:
+def _append(store: Store, candidate_id: int, event: Row, mine: str | None = None) -> int:
     seen = store.row(
         "SELECT p.revision_id, p.withdrawn AS paper_withdrawn, coalesce(s.score, m.score) AS score,"
         " coalesce(s.ranker_version, g.ranker_version) AS ranker_version,"
@@ -156,15 +198,37 @@ def _append(store: Store, candidate_id: int, event: Row) -> int:
     )
     if seen is None:
         raise DecisionError(f"there is no candidate {candidate_id}", "`bmp queue list` shows the ids")
-    version = catalogue_version(list_phenomena(store))
-    return store.insert("decisions", {"candidate_id": candidate_id, "catalogue_version": version, **seen, **event})
+    made_on = {
+        "catalogue_version": catalogue_version(list_phenomena(store)),
+        "turn": store.value("SELECT coalesce(max(turn), 0) + 1 FROM decisions WHERE candidate_id = ?", (candidate_id,)),
+        "follows": json.dumps([head["event_id"] for head in find_heads(store, candidate_id, mine=mine)]),
+    }
+    return store.insert("decisions", {"candidate_id": candidate_id, **made_on, **seen, **event})
 
 
-def find_effective(store: Store, candidate_id: int) -> Row | None:
-    """Return the decision in force on a candidate, or None."""
+def find_heads(store: Store, candidate_id: int, *, mine: str | None = None) -> list[Row]:
+    """Return the events of a candidate that no other follows, by id: where histories went apart, more than one.
+
+    Args:
+        mine: look only at what this reviewer sees.
+    """
+    return store.rows(
+        f"SELECT d.* FROM decisions d WHERE d.candidate_id = :id AND {_SEES.format('d')} AND d.event_id NOT IN ("
+        " SELECT j.value FROM decisions f, json_each(f.follows) j"
+        f" WHERE f.candidate_id = :id AND {_SEES.format('f')}) ORDER BY d.event_id",
+        {"id": candidate_id, "mine": mine},
+    )
+
+
+def find_effective(store: Store, candidate_id: int, *, mine: str | None = None) -> Row | None:
+    """Return the decision in force on a candidate, or None.
+
+    Args:
+        mine: look only at what this reviewer sees.
+    """
     return store.row(
-        f"SELECT d.* FROM ({EFFECTIVE_DECISIONS}) e JOIN decisions d USING (decision_id) WHERE d.candidate_id = ?",
-        (candidate_id,),
+        f"SELECT d.* FROM ({SEEN_DECISIONS}) e JOIN decisions d USING (decision_id) WHERE e.candidate_id = :id",
+        {"id": candidate_id, "mine": mine},
     )
 
 
@@ -217,22 +281,33 @@ def list_scored_verdicts(store: Store, ranker_version: str, model_id: int) -> li
         " JOIN rankings g USING (ranking_id) WHERE d.kind IN ('accept', 'reject') AND d.score IS NOT NULL"
         f" AND g.model_id = ?2 AND {BASE_VERSION.format('d.ranker_version')} = ?1"
         " AND NOT EXISTS (SELECT 1 FROM decisions p WHERE p.candidate_id = d.candidate_id"
-        " AND p.decision_id < d.decision_id AND p.kind IN ('accept', 'reject')) ORDER BY d.decision_id",
+        " AND p.place < d.place AND p.kind IN ('accept', 'reject')) ORDER BY d.decided_at, d.event_id",
         (ranker_version, model_id),
     )
 
 
-def list_decisions(store: Store, candidate_id: int) -> list[Row]:
-    """Return a candidate's whole history, oldest first."""
-    return store.rows("SELECT * FROM decisions WHERE candidate_id = ? ORDER BY decision_id", (candidate_id,))
+def list_decisions(store: Store, candidate_id: int, *, mine: str | None = None) -> list[Row]:
+    """Return a candidate's whole history, oldest first.
+
+    Args:
+        mine: only what this reviewer sees.
+    """
+    return store.rows(
+        f"SELECT * FROM decisions d WHERE candidate_id = :id AND {_SEES.format('d')} ORDER BY place",
+        {"id": candidate_id, "mine": mine},
+    )
 
 
-def newest_undoable(store: Store, reviewer: str) -> int | None:
-    """Return the candidate of the newest decision by this reviewer that is still in force, or None."""
+def newest_undoable(store: Store, reviewer: str, *, mine: str | None = None) -> int | None:
+    """Return the candidate of the decision in force that this reviewer was the last to make, or None.
+
+    Args:
+        mine: the reviewer, where no other's decisions are seen.
+    """
     found = store.value(
-        f"SELECT d.candidate_id FROM ({EFFECTIVE_DECISIONS}) e JOIN decisions d USING (decision_id)"
-        " WHERE d.reviewer = ? AND d.kind <> 'reopen' ORDER BY d.decision_id DESC LIMIT 1",
-        (reviewer,),
+        f"SELECT d.candidate_id FROM ({SEEN_DECISIONS}) e JOIN decisions d USING (decision_id)"
+        " WHERE d.reviewer = :reviewer AND d.kind <> 'reopen' ORDER BY d.decision_id DESC LIMIT 1",
+        {"reviewer": reviewer, "mine": mine},
     )
     return None if found is None else int(found)
 

@@ -54,6 +54,12 @@ def m0007_cuts_by_decisions(db: Database) -> None:
     _execute_all(db, "ALTER TABLE rankings ADD COLUMN decided INTEGER NOT NULL DEFAULT 0;;")
 
 
+@migrations()
+def m0008_decisions_that_merge(db: Database) -> None:
+    """Give each event of the log its turn and the events it was made on, so that logs of several databases join."""
+    _execute_all(db, _DECISIONS_THAT_MERGE)
+
+
 def _execute_all(db: Database, statements: str) -> None:
     for statement in statements.split(";;"):
         if statement.strip():
@@ -349,4 +355,53 @@ CREATE TABLE standing_scores (
 ) STRICT;;
 
 ALTER TABLE rankings ADD COLUMN precision REAL;;
+"""
+
+# An event's turn is one more than the highest that was known on its candidate (a Lamport clock); `follows` are the
+# events that nothing followed yet when it was made. The newest is the last by `place`: by turn, among equals by time.
+# A re-opening counts without its time, for every database makes the same one at a time of its own.
+_DECISIONS_THAT_MERGE = """
+CREATE TABLE decisions_anew (
+    decision_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    event_id TEXT NOT NULL UNIQUE DEFAULT (lower(hex(randomblob(16)))),
+    candidate_id INTEGER NOT NULL REFERENCES candidates (candidate_id),
+    kind TEXT NOT NULL CHECK (kind IN ('accept', 'reject', 'maybe', 'snooze', 'undo', 'reopen')),
+    stance TEXT CHECK (stance IN ('supports', 'contradicts', 'qualifies', 'mentions')),
+    note TEXT,
+    until TEXT,
+    undoes INTEGER REFERENCES decisions_anew (decision_id),
+    turn INTEGER NOT NULL CHECK (turn > 0),
+    follows TEXT NOT NULL CHECK (json_valid(follows)),
+    revision_id INTEGER NOT NULL REFERENCES revisions (revision_id),
+    paper_withdrawn INTEGER NOT NULL DEFAULT 0 CHECK (paper_withdrawn IN (0, 1)),
+    sentence TEXT,
+    score REAL,
+    ranker_version TEXT,
+    catalogue_version TEXT NOT NULL,
+    reviewer TEXT NOT NULL,
+    decided_at TEXT NOT NULL,
+    place TEXT NOT NULL GENERATED ALWAYS AS (
+        printf('%010d %s %s', turn, CASE kind WHEN 'reopen' THEN '' ELSE decided_at END, event_id)
+    ) STORED,
+    CHECK ((kind = 'accept') = (stance IS NOT NULL)),
+    CHECK ((kind = 'snooze') = (until IS NOT NULL)),
+    CHECK ((kind = 'undo') = (undoes IS NOT NULL))
+) STRICT;;
+
+INSERT INTO decisions_anew (decision_id, event_id, candidate_id, kind, stance, note, until, undoes, turn, follows,
+    revision_id, paper_withdrawn, sentence, score, ranker_version, catalogue_version, reviewer, decided_at)
+SELECT decision_id, event_id, candidate_id, kind, stance, note, until, undoes, row_number() OVER log,
+    CASE WHEN lag(event_id) OVER log IS NULL THEN '[]' ELSE json_array(lag(event_id) OVER log) END,
+    revision_id, paper_withdrawn, sentence, score, ranker_version, catalogue_version, reviewer, decided_at
+FROM decisions WINDOW log AS (PARTITION BY candidate_id ORDER BY decision_id) ORDER BY decision_id;;
+
+DROP TABLE decisions;;
+ALTER TABLE decisions_anew RENAME TO decisions;;
+CREATE INDEX decisions_of_candidate ON decisions (candidate_id, place);;
+CREATE INDEX decisions_undoing ON decisions (undoes);;
+
+CREATE TRIGGER decisions_are_never_changed BEFORE UPDATE ON decisions
+BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;;
+CREATE TRIGGER decisions_are_never_deleted BEFORE DELETE ON decisions
+BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;;
 """

@@ -26,21 +26,22 @@ class SavedPapers:
         return SavedPapers(self.new + other.new, self.changed + other.changed, self.withdrawn + other.withdrawn)
 
 
-def save_papers(store: Store, papers: Iterable[Paper], *, run_id: int, now: str) -> SavedPapers:
+def save_papers(store: Store, papers: Iterable[Paper], *, run_id: int, now: str, reopen: bool = True) -> SavedPapers:
     """Add new papers and new revisions; saving the same again changes nothing. Runs inside a transaction.
 
     A changed text or a withdrawal re-opens the paper's accepted candidates.
 
     Args:
         now: the moment, as text, that re-opening is dated with.
+        reopen: False leaves re-opening to the caller (`reopen_outdated`).
     """
     saved = SavedPapers()
     for paper in papers:
-        saved += _save_paper(store, paper, run_id, now)
+        saved += _save_paper(store, paper, run_id, now if reopen else None)
     return saved
 
 
-def _save_paper(store: Store, paper: Paper, run_id: int, now: str) -> SavedPapers:
+def _save_paper(store: Store, paper: Paper, run_id: int, reopened_at: str | None) -> SavedPapers:
     known = store.row(
         "SELECT p.datestamp, p.withdrawn, r.version, r.text_hash, r.title, r.abstract FROM papers p"
         " JOIN revisions r USING (revision_id) WHERE p.arxiv_id = ?",
@@ -57,10 +58,9 @@ def _save_paper(store: Store, paper: Paper, run_id: int, now: str) -> SavedPaper
     if new_revision:
         _insert_revision(store, paper, run_id)
     _update_details(store, paper, known)
-    if newly_withdrawn:
-        reopen_accepted(store, paper.arxiv_id, WITHDRAWN.format(version=paper.version), now=now)
-    elif text_changed:
-        reopen_accepted(store, paper.arxiv_id, TEXT_CHANGED.format(version=paper.version), now=now)
+    if reopened_at and (newly_withdrawn or text_changed):
+        reason = WITHDRAWN if newly_withdrawn else TEXT_CHANGED
+        reopen_accepted(store, paper.arxiv_id, reason.format(version=paper.version), now=reopened_at)
     return SavedPapers(changed=int(new_revision or newly_withdrawn), withdrawn=int(newly_withdrawn))
 
 

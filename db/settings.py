@@ -45,6 +45,7 @@ class Settings:
     db: Path
     config: Path
     reviewer: str
+    blind: bool = False
     contact: str = ""
     model: str = "sentence-transformers/all-MiniLM-L6-v2"
     model_prompt: str | None = None
@@ -199,6 +200,14 @@ def _path(value: Any) -> Path:
         return Path(path).expanduser()
     except RuntimeError:  # there is no such user
         raise ValueError(f"must be a path, but {str(path)!r} is in no known home folder") from None
+
+
+def _yes_or_no(value: Any) -> bool:
+    words = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+    found = value if isinstance(value, bool) else words.get(str(value).strip().lower())
+    if found is None:
+        raise ValueError(f"must be yes or no, not {value!r}")
+    return found
 
 
 def _address(value: Any) -> str:
@@ -392,6 +401,7 @@ def _secret_address(value: Any) -> str:
 _COERCERS = {
     "db": _path,
     "config": _path,
+    "blind": _yes_or_no,
     "categories": _categories,
     "model_prompt": _prompt,
     "queue_threshold": _score,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -374,6 +375,27 @@ def _open_read_only(path: Path) -> Store:
         return Store(path, sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None))
     except sqlite3.Error as error:
         raise store_error(path, error) from error
+
+
+@contextmanager
+def open_copy(path: Path, *, clock: Clock = now_utc) -> Iterator[Store]:
+    """Give a database as it stands at this moment, brought up to date in a copy: the file itself is left as it is.
+
+    Raises:
+        StoreError: it is missing, damaged, not ours or newer than this program.
+    """
+    if not path.is_file():
+        raise StoreError(f"there is no database at {path}", "name another file")
+    with TemporaryDirectory(prefix="bmp-") as folder:
+        copy = Path(folder) / "copy.db"
+        try:
+            with _open_read_only(path) as saved:
+                _refuse_unsound(saved)
+                _copy_checked(saved.connection, copy)
+        except sqlite3.Error as error:
+            raise store_error(path, error) from error
+        with open_store(copy, clock=clock) as store:
+            yield store
 
 
 def _keep_present(path: Path, clock: Clock) -> Path | None:

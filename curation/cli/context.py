@@ -64,7 +64,7 @@ class AppContext:
         """Return the queue in the hands of the reviewer of the settings."""
         from curation.review import Review
 
-        return Review(store, reviewer=self.settings.reviewer, clock=self.clock)
+        return Review(store, reviewer=self.settings.reviewer, clock=self.clock, blind=self.settings.blind)
 
 
 pass_app = click.make_pass_decorator(AppContext)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from curation.cli.context import AppContext, json_option, pass_app, say, write_json
+from curation.cli.context import AppContext, json_option, name_some, pass_app, program_version, say, write_json
 from db.errors import StoreError
 
 
@@ -33,7 +34,7 @@ def init(app: AppContext, catalogue: Path | None, as_json: bool) -> None:
 
 @click.group()
 def db() -> None:
-    """The database file: path, check, backup, restore."""
+    """The database file: path, check, backup, restore, merge."""
 
 
 @db.command()
@@ -92,3 +93,37 @@ def restore(app: AppContext, source: Path) -> None:
     kept = restore_store(app.settings.db, source, clock=app.clock)
     app.open_store().close()  # an older backup is brought up to date at once
     say(f"Restored {app.settings.db} from {source}." + (f" The state before is in {kept}." if kept else ""))
+
+
+@db.command()
+@click.argument("other", type=click.Path(path_type=Path, dir_okay=False))
+@json_option
+@pass_app
+def merge(app: AppContext, other: Path, as_json: bool) -> None:
+    """Take in the decisions of the database OTHER, with the papers and phenomena that they are about.
+
+    OTHER is left as it is. Merging it again changes nothing, and whichever of two databases is merged into which, both
+    come to the same decisions. `bmp queue conflicts` lists those that differ.
+    """
+    from db.conflicts import list_conflicts
+    from db.merging import merge as merge_stores
+    from db.store import open_copy
+    from db.times import to_text
+
+    with app.open_store() as store:
+        if other.exists() and other.samefile(app.settings.db):
+            raise StoreError(f"{other} is the database itself", "name another one")
+        with open_copy(other, clock=app.clock) as theirs:
+            merged = merge_stores(store, theirs, now=to_text(app.clock()), program_version=program_version())
+        conflicts = len(list_conflicts(store))
+    if as_json:
+        write_json({**asdict(merged), "conflicts": conflicts})
+    if merged.differing:
+        say(f"These entries of the catalogue differ, and yours stay: {name_some(merged.differing)}.")
+    say(
+        f"{merged.decisions} decisions added, {merged.known} were there already; {merged.papers} papers,"
+        f" {merged.candidates} candidates and {merged.phenomena} phenomena came with them,"
+        f" {merged.reopened} acceptances were re-opened."
+    )
+    if conflicts:
+        say(f"{conflicts} candidates are decided differently: `bmp queue conflicts` lists them.")

@@ -33,7 +33,7 @@ _PUBLISHED = (
 
 @click.group()
 def queue() -> None:
-    """The review queue for scripts: list, show, decide, undo, rerank, import, export, stats."""
+    """The review queue for scripts: list, show, decide, undo, conflicts, rerank, import, export, stats."""
 
 
 @queue.command("list")
@@ -92,6 +92,8 @@ def _write_candidate(row: dict[str, Any]) -> None:
     if row["sentence"]:
         click.echo(f"\nSentence: {row['sentence']}")
     click.echo(f"Reasons: {'; '.join(row['reasons'])}")
+    for side in row["sides"]:
+        click.echo(f"In conflict: {_describe(side)}")
     click.echo(f"Status: {row['status']}{f' ({stance})' if (stance := row['stance']) else ''}")
     for event in row["history"]:
         details = [event[name] for name in ("stance", "until", "note") if event[name]]
@@ -209,6 +211,25 @@ def _answer(row: dict[str, Any], as_json: bool) -> None:
     else:
         stance = f" ({row['stance']})" if row["stance"] else ""
         click.echo(f"{row['id']}: {row['arxiv_id']} for {row['phenomenon']} is {row['status']}{stance}")
+
+
+@queue.command()
+@click.option("--phenomenon", metavar="CODE", help="Only candidates for this phenomenon.")
+@json_option
+@pass_app
+def conflicts(app: AppContext, phenomenon: str | None, as_json: bool) -> None:
+    """List what reviewers decided differently, neither having seen the other's decision; deciding anew settles it."""
+    with app.open_store() as store:
+        rows = app.review(store).conflicts(phenomenon=phenomenon)
+    if as_json:
+        write_json([{**{name: row[name] for name in _PUBLISHED}, "sides": row["sides"]} for row in rows])
+        return
+    lines = [
+        (row["id"], row["phenomenon"], f"{row['arxiv_id']}v{row['version']}", _describe(side), row["title"])
+        for row in rows
+        for side in row["sides"]
+    ]
+    write_table(lines, ("id", "phenomenon", "arXiv", "decided", "title"), wide=4)
 
 
 @queue.command()

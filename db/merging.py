@@ -1,0 +1,170 @@
+"""Merging: takes the decisions of another database into this one, in any order and any number of times.
+
+Events are known by their ids, papers by arXiv's, phenomena by their codes. Both databases come to the same state,
+whichever is merged into which, for what is in force hangs on the events alone and not on how they came.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from db.candidates import add_candidate, find_candidate_id
+from db.decisions import reopen_outdated
+from db.papers import SavedPapers, find_known_ids, save_papers
+from db.phenomena import list_phenomena, save_phenomena
+from db.records import Paper
+from db.store import Row, Store
+from db.times import from_text
+
+_CARRIED = (
+    "event_id", "kind", "stance", "note", "until", "turn", "follows", "paper_withdrawn", "sentence", "score",
+    "ranker_version", "catalogue_version", "reviewer", "decided_at",
+)  # fmt: skip
+
+_PAPERS = """
+    SELECT p.*, r.version, r.title, r.abstract, r.text_hash, r.submitted_at FROM papers p
+    JOIN revisions r USING (revision_id)
+    WHERE p.arxiv_id IN (SELECT value FROM json_each(?)) ORDER BY p.arxiv_id
+"""
+_DECIDED = "SELECT DISTINCT arxiv_id FROM candidates JOIN decisions USING (candidate_id)"
+_EVENTS = """
+    SELECT d.*, c.arxiv_id, c.phenomenon_code, c.queued_at, r.version, r.title, r.abstract, r.text_hash, r.submitted_at,
+        u.event_id AS undone_id
+    FROM decisions d JOIN candidates c USING (candidate_id) JOIN revisions r ON r.revision_id = d.revision_id
+    LEFT JOIN decisions u ON u.decision_id = d.undoes ORDER BY d.turn, d.place
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a merge brought.
+
+    `decisions` counts events that were new here, `known` those that were here already; `reopened` counts acceptances
+    whose paper is another here; `differing` are the codes of entries that say something else here and there.
+    """
+
+    decisions: int
+    known: int
+    candidates: int
+    papers: int
+    phenomena: int
+    reopened: int
+    differing: tuple[str, ...]
+
+
+def merge(store: Store, other: Store, *, now: str, program_version: str) -> Merged:
+    """Take in what was decided in another database, with the papers and phenomena that it is about; all or nothing.
+
+    Where both know a paper, the newer record counts; where both know a phenomenon, this database's entry stays.
+
+    Args:
+        now: the moment of the merge, as text.
+        program_version: the version of this program, for the ledger.
+    """
+    with store.transaction():
+        phenomena, differing = _add_phenomena(store, other)
+        events = other.rows(_EVENTS)
+        known = _find_known_events(store, events)
+        new = [event for event in events if event["event_id"] not in known]
+        decided = {row["arxiv_id"] for each in (store, other) for row in each.rows(_DECIDED)}
+        saved = _save_papers(store, other.rows(_PAPERS, (json.dumps(sorted(decided)),)), now, program_version)
+        queued = sum(_append(store, event) for event in new)
+        reopened = reopen_outdated(store, now=now)
+    return Merged(len(new), len(known), queued, saved.new, phenomena, reopened, differing)
+
+
+def _add_phenomena(store: Store, other: Store) -> tuple[int, tuple[str, ...]]:
+    """Add the entries that only the other database has, after the own ones; tell how many, and which differ."""
+    own = list_phenomena(store)
+    by_code = {entry.code: entry for entry in own}
+    theirs = list_phenomena(other)
+    added = [entry for entry in theirs if entry.code not in by_code]
+    if added:
+        save_phenomena(store, [*own, *added])
+    return len(added), tuple(one.code for one in theirs if one.code in by_code and by_code[one.code] != one)
+
+
+def _find_known_events(store: Store, events: Sequence[Row]) -> set[str]:
+    asked = json.dumps([event["event_id"] for event in events])
+    rows = store.rows("SELECT event_id FROM decisions WHERE event_id IN (SELECT value FROM json_each(?))", (asked,))
+    return {row["event_id"] for row in rows}
+
+
+def _save_papers(store: Store, rows: Sequence[Row], now: str, program_version: str) -> SavedPapers:
+    """Add or update papers, under a row of the ledger if any is not known or newer than what is known."""
+    known = find_known_ids(store, [row["arxiv_id"] for row in rows])
+    news = [row for row in rows if row["arxiv_id"] not in known or _tells_more(store, row)]
+    if not news:
+        return SavedPapers()
+    run = {
+        "kind": "fetch", "status": "complete", "source": "merge", "categories": "", "started_at": now,
+        "finished_at": now, "told_at": now, "promised": len(news), "received": len(news),
+        "program_version": program_version,
+    }  # fmt: skip
+    run_id = store.insert("runs", run)
+    saved = save_papers(store, map(_paper, news), run_id=run_id, now=now, reopen=False)
+    store.connection.execute(
+        "UPDATE runs SET new = ?, changed = ?, withdrawn = ? WHERE run_id = ?",
+        (saved.new, saved.changed, saved.withdrawn, run_id),
+    )
+    return saved
+
+
+def _tells_more(store: Store, row: Row) -> bool:
+    """Tell whether a record of a known paper is newer than the known one, or differs from it on the same day."""
+    own = store.row(
+        "SELECT p.*, r.version, r.title, r.abstract, r.text_hash, r.submitted_at FROM papers p"
+        " JOIN revisions r USING (revision_id) WHERE p.arxiv_id = ?",
+        (row["arxiv_id"],),
+    )
+    assert own is not None  # it is known
+    return _age(own) < _age(row)
+
+
+def _age(row: Row) -> tuple[int, str, int, str]:
+    """Return what orders the records of a paper, the newest last: of two of one day the one that says withdrawn."""
+    return row["version"], row["datestamp"] or "", row["withdrawn"], row["text_hash"]
+
+
+def _paper(row: Row) -> Paper:
+    return Paper(
+        arxiv_id=row["arxiv_id"],
+        version=row["version"],
+        title=row["title"],
+        abstract=row["abstract"],
+        authors=tuple(json.loads(row["authors"])),
+        categories=tuple(row["categories"].split()),
+        published_at=from_text(row["published_at"]),
+        updated_at=from_text(row["submitted_at"]),
+        datestamp=date.fromisoformat(row["datestamp"]) if row["datestamp"] else None,
+        comments=row["comments"],
+        journal_ref=row["journal_ref"],
+        doi=row["doi"],
+        license=row["license"],
+        withdrawn=bool(row["withdrawn"]),
+        tells_type=True,  # whatever told of it first
+    )
+
+
+def _append(store: Store, event: Row) -> bool:
+    """Append an event of the other database; tell whether its candidate is new. What it undoes comes before it."""
+    queued = add_candidate(store, event["arxiv_id"], event["phenomenon_code"], now=event["queued_at"])
+    candidate_id = find_candidate_id(store, event["arxiv_id"], event["phenomenon_code"])
+    undoes = store.value("SELECT decision_id FROM decisions WHERE event_id = ?", (event["undone_id"],))
+    own = {"candidate_id": candidate_id, "revision_id": _find_revision(store, event), "undoes": undoes}
+    store.insert("decisions", {**own, **{name: event[name] for name in _CARRIED}})
+    return queued
+
+
+def _find_revision(store: Store, event: Row) -> int:
+    """Return the revision that an event was made on, added beside the present one where it is not known."""
+    key = (event["arxiv_id"], event["version"], event["text_hash"])
+    found = store.value("SELECT revision_id FROM revisions WHERE (arxiv_id, version, text_hash) = (?, ?, ?)", key)
+    if found is not None:
+        return int(found)
+    names = ("arxiv_id", "version", "title", "abstract", "text_hash", "submitted_at")
+    run_id = store.value("SELECT run_id FROM papers WHERE arxiv_id = ?", (event["arxiv_id"],))
+    return store.insert("revisions", {**{name: event[name] for name in names}, "run_id": run_id})
