@@ -17,7 +17,7 @@ from db.candidates import (
     list_others,
 )
 from db.conflicts import list_conflicts, list_sides
-from db.decisions import append_undo, append_verdict, find_effective, list_decisions, newest_undoable
+from db.decisions import append_undo, append_verdict, find_effective, list_decisions, list_known, newest_undoable
 from db.errors import DecisionError, UsageError
 from db.papers import find_known_ids
 from db.phenomena import find_phenomenon
@@ -115,6 +115,7 @@ class Review:
         if hide_score:
             for other in row["others"]:
                 other["score"] = None
+        row["known"] = list_known(self._store, row["phenomenon"], but=candidate_id, mine=self._mine)
         row["difference"] = find_difference(self._store, candidate_id) if row["status"] == Status.REOPENED else None
         row["history"] = [_event(event) for event in list_decisions(self._store, candidate_id, mine=self._mine)]
         row["sides"] = [] if self.blind else [_event(side) for side in list_sides(self._store, candidate_id)]

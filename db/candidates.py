@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import date
 
-from db.decisions import SEEN_DECISIONS, STATUS
+from db.decisions import SEEN_DECISION, STATUS
 from db.records import Status
 from db.store import Row, Store
 
@@ -27,8 +27,7 @@ _CANDIDATES = f"""
     LEFT JOIN revisions mr ON mr.revision_id = m.revision_id
     LEFT JOIN audits a ON a.candidate_id = c.candidate_id AND a.match_id = c.match_id
     LEFT JOIN standing_scores s ON s.candidate_id = c.candidate_id AND s.match_id = c.match_id
-    LEFT JOIN ({SEEN_DECISIONS}) e ON e.candidate_id = c.candidate_id
-    LEFT JOIN decisions d ON d.decision_id = e.decision_id
+    LEFT JOIN decisions d ON d.decision_id = {SEEN_DECISION}
 """
 
 # Re-opened candidates come first: something that was published has changed.

@@ -35,13 +35,13 @@ _SEES = """(:mine IS NULL OR {0}.reviewer = :mine OR ({0}.kind = 'reopen' AND EX
     WHERE own.candidate_id = {0}.candidate_id AND own.kind = 'accept' AND own.reviewer = :mine
     AND own.place < {0}.place)))"""
 
-# The decision in force by what `:mine` sees.
-SEEN_DECISIONS = f"""
-    SELECT candidate_id, decision_id, max(place) AS place FROM decisions AS d
-    WHERE kind <> 'undo' AND {_SEES.format("d")} AND NOT EXISTS (
-        SELECT 1 FROM decisions AS u WHERE u.undoes = d.decision_id AND {_SEES.format("u")})
-    GROUP BY candidate_id
-"""
+# The decision in force on one candidate (of the table `c`) by what `:mine` sees.
+SEEN_DECISION = f"""(
+    SELECT s.decision_id FROM decisions AS s
+    WHERE s.candidate_id = c.candidate_id AND s.kind <> 'undo' AND {_SEES.format("s")} AND NOT EXISTS (
+        SELECT 1 FROM decisions AS u WHERE u.undoes = s.decision_id AND {_SEES.format("u")})
+    ORDER BY s.place DESC LIMIT 1
+)"""
 
 # The acceptance that each accepted or re-opened candidate rests on. For a re-opened one it is the newest acceptance
 # before the re-opening that was not undone: what was decided stays on record until somebody decides anew.
@@ -171,15 +171,9 @@ def reopen_accepted(store: Store, arxiv_id: str, reason: str, *, now: str) -> in
 
 
 def _append_reopening(store: Store, candidate_id: int, reason: str, now: str) -> None:
-    """Append a re-opening, under an id that every database with the same log and the same text gives it."""
-    text = store.row(
-        "SELECT r.text_hash, p.withdrawn FROM candidates c JOIN papers p USING (arxiv_id)"
-        " JOIN revisions r USING (revision_id) WHERE c.candidate_id = ?",
-        (candidate_id,),
-    )
+    """Append a re-opening, under the id that every database with the same log gives it."""
     heads = [head["event_id"] for head in find_heads(store, candidate_id)]
-    assert text is not None and heads  # there is an acceptance of it
-    event_id = hash_text(" ".join([*heads, text["text_hash"], str(text["withdrawn"])]))[:32]
+    event_id = hash_text(" ".join(["reopen", *heads]))[:32]
     event = {"event_id": event_id, "kind": "reopen", "note": reason, "reviewer": SYSTEM_REVIEWER, "decided_at": now}
     _append(store, candidate_id, event)
 
@@ -227,7 +221,7 @@ def find_effective(store: Store, candidate_id: int, *, mine: str | None = None) 
         mine: look only at what this reviewer sees.
     """
     return store.row(
-        f"SELECT d.* FROM ({SEEN_DECISIONS}) e JOIN decisions d USING (decision_id) WHERE e.candidate_id = :id",
+        f"SELECT d.* FROM candidates c JOIN decisions d ON d.decision_id = {SEEN_DECISION} WHERE c.candidate_id = :id",
         {"id": candidate_id, "mine": mine},
     )
 
@@ -246,6 +240,31 @@ def find_reopening(store: Store, candidate_id: int) -> Row | None:
         " JOIN papers p ON p.arxiv_id = c.arxiv_id JOIN revisions n ON n.revision_id = p.revision_id"
         " WHERE s.candidate_id = ? AND s.kind = 'reopen'",
         (candidate_id,),
+    )
+
+
+def list_known(store: Store, phenomenon: str, *, but: int, mine: str | None = None) -> list[Row]:
+    """Return what is accepted for a phenomenon, the newest paper first: `id`, `arxiv_id`, `title`, `published`,
+    `stance`, `status` (accepted or reopened), `decided_at`.
+
+    A re-opened one has the stance that it was accepted with.
+
+    Args:
+        but: leave this candidate out.
+        mine: only what this reviewer accepted.
+    """
+    return store.rows(
+        "SELECT c.candidate_id AS id, c.arxiv_id, r.title, substr(p.published_at, 1, 10) AS published,"
+        " coalesce(d.stance, (SELECT a.stance FROM decisions a WHERE a.candidate_id = c.candidate_id"
+        " AND a.kind = 'accept' AND a.place < d.place AND NOT EXISTS ("
+        f" SELECT 1 FROM decisions u WHERE u.undoes = a.decision_id) AND {_SEES.format('a')}"
+        " ORDER BY a.place DESC LIMIT 1)) AS stance,"
+        " CASE d.kind WHEN 'accept' THEN 'accepted' ELSE 'reopened' END AS status, d.decided_at"
+        f" FROM candidates c JOIN decisions d ON d.decision_id = {SEEN_DECISION}"
+        " JOIN papers p USING (arxiv_id) JOIN revisions r ON r.revision_id = p.revision_id"
+        " WHERE c.phenomenon_code = :code AND c.candidate_id <> :but AND d.kind IN ('accept', 'reopen')"
+        " ORDER BY p.published_at DESC, c.arxiv_id DESC",
+        {"code": phenomenon, "but": but, "mine": mine},
     )
 
 
@@ -305,8 +324,9 @@ def newest_undoable(store: Store, reviewer: str, *, mine: str | None = None) -> 
         mine: the reviewer, where no other's decisions are seen.
     """
     found = store.value(
-        f"SELECT d.candidate_id FROM ({SEEN_DECISIONS}) e JOIN decisions d USING (decision_id)"
-        " WHERE d.reviewer = :reviewer AND d.kind <> 'reopen' ORDER BY d.decision_id DESC LIMIT 1",
+        "SELECT d.candidate_id FROM decisions d JOIN candidates c USING (candidate_id)"
+        " WHERE d.reviewer = :reviewer AND d.kind NOT IN ('undo', 'reopen')"
+        f" AND d.decision_id = {SEEN_DECISION} ORDER BY d.decision_id DESC LIMIT 1",
         {"reviewer": reviewer, "mine": mine},
     )
     return None if found is None else int(found)

@@ -13,7 +13,7 @@ from datetime import date
 
 from db.candidates import add_candidate, find_candidate_id
 from db.decisions import reopen_outdated
-from db.papers import SavedPapers, find_known_ids, save_papers
+from db.papers import SavedPapers, save_papers
 from db.phenomena import list_phenomena, save_phenomena
 from db.records import Paper
 from db.store import Row, Store
@@ -24,11 +24,9 @@ _CARRIED = (
     "ranker_version", "catalogue_version", "reviewer", "decided_at",
 )  # fmt: skip
 
-_PAPERS = """
-    SELECT p.*, r.version, r.title, r.abstract, r.text_hash, r.submitted_at FROM papers p
-    JOIN revisions r USING (revision_id)
-    WHERE p.arxiv_id IN (SELECT value FROM json_each(?)) ORDER BY p.arxiv_id
-"""
+_RECORD = "SELECT {} FROM papers p JOIN revisions r USING (revision_id)"
+_AGE = _RECORD.format("p.arxiv_id, r.version, p.datestamp, p.withdrawn, r.text_hash")
+_WHOLE = _RECORD.format("p.*, r.version, r.title, r.abstract, r.submitted_at")
 _DECIDED = "SELECT DISTINCT arxiv_id FROM candidates JOIN decisions USING (candidate_id)"
 _EVENTS = """
     SELECT d.*, c.arxiv_id, c.phenomenon_code, c.queued_at, r.version, r.title, r.abstract, r.text_hash, r.submitted_at,
@@ -69,8 +67,7 @@ def merge(store: Store, other: Store, *, now: str, program_version: str) -> Merg
         events = other.rows(_EVENTS)
         known = _find_known_events(store, events)
         new = [event for event in events if event["event_id"] not in known]
-        decided = {row["arxiv_id"] for each in (store, other) for row in each.rows(_DECIDED)}
-        saved = _save_papers(store, other.rows(_PAPERS, (json.dumps(sorted(decided)),)), now, program_version)
+        saved = _save_papers(store, other, now, program_version)
         queued = sum(_append(store, event) for event in new)
         reopened = reopen_outdated(store, now=now)
     return Merged(len(new), len(known), queued, saved.new, phenomena, reopened, differing)
@@ -93,10 +90,9 @@ def _find_known_events(store: Store, events: Sequence[Row]) -> set[str]:
     return {row["event_id"] for row in rows}
 
 
-def _save_papers(store: Store, rows: Sequence[Row], now: str, program_version: str) -> SavedPapers:
-    """Add or update papers, under a row of the ledger if any is not known or newer than what is known."""
-    known = find_known_ids(store, [row["arxiv_id"] for row in rows])
-    news = [row for row in rows if row["arxiv_id"] not in known or _tells_more(store, row)]
+def _save_papers(store: Store, other: Store, now: str, program_version: str) -> SavedPapers:
+    """Take in the papers that were decided on over there, and the newer records of those known here."""
+    news = _list_news(store, other)
     if not news:
         return SavedPapers()
     run = {
@@ -105,7 +101,8 @@ def _save_papers(store: Store, rows: Sequence[Row], now: str, program_version: s
         "program_version": program_version,
     }  # fmt: skip
     run_id = store.insert("runs", run)
-    saved = save_papers(store, map(_paper, news), run_id=run_id, now=now, reopen=False)
+    papers = (_paper(other, arxiv_id) for arxiv_id in news)
+    saved = save_papers(store, papers, run_id=run_id, now=now, reopen=False)
     store.connection.execute(
         "UPDATE runs SET new = ?, changed = ?, withdrawn = ? WHERE run_id = ?",
         (saved.new, saved.changed, saved.withdrawn, run_id),
@@ -113,15 +110,15 @@ def _save_papers(store: Store, rows: Sequence[Row], now: str, program_version: s
     return saved
 
 
-def _tells_more(store: Store, row: Row) -> bool:
-    """Tell whether a record of a known paper is newer than the known one, or differs from it on the same day."""
-    own = store.row(
-        "SELECT p.*, r.version, r.title, r.abstract, r.text_hash, r.submitted_at FROM papers p"
-        " JOIN revisions r USING (revision_id) WHERE p.arxiv_id = ?",
-        (row["arxiv_id"],),
-    )
-    assert own is not None  # it is known
-    return _age(own) < _age(row)
+def _list_news(store: Store, other: Store) -> list[str]:
+    """Return the ids of papers whose record over there is newer, or was decided on and is not known here."""
+    decided = {row["arxiv_id"] for row in other.rows(_DECIDED)}
+    news = []
+    for theirs in other.database.query(f"{_AGE} ORDER BY p.arxiv_id"):  # of all papers, so one at a time
+        own = store.row(f"{_AGE} WHERE p.arxiv_id = ?", (theirs["arxiv_id"],))
+        if theirs["arxiv_id"] in decided if own is None else _age(own) < _age(theirs):
+            news.append(theirs["arxiv_id"])
+    return news
 
 
 def _age(row: Row) -> tuple[int, str, int, str]:
@@ -129,7 +126,9 @@ def _age(row: Row) -> tuple[int, str, int, str]:
     return row["version"], row["datestamp"] or "", row["withdrawn"], row["text_hash"]
 
 
-def _paper(row: Row) -> Paper:
+def _paper(other: Store, arxiv_id: str) -> Paper:
+    row = other.row(f"{_WHOLE} WHERE p.arxiv_id = ?", (arxiv_id,))
+    assert row is not None  # it was just listed
     return Paper(
         arxiv_id=row["arxiv_id"],
         version=row["version"],

@@ -12,6 +12,7 @@ import click
 from curation.cli.context import (
     DATE,
     LIMIT,
+    NAMED,
     ROW_ID,
     AppContext,
     json_option,
@@ -87,6 +88,13 @@ def _write_candidate(row: dict[str, Any]) -> None:
     for label, name in (("Counts", "counts"), ("Does not count", "excludes")):
         if row["criteria"][name]:
             click.echo(f"{label}: {'; '.join(row['criteria'][name])}")
+    for piece in row["known"][:NAMED]:
+        flag = " (re-opened)" if piece["status"] == Status.REOPENED else ""
+        click.echo(
+            f"Known: {piece['published']} {piece['arxiv_id']} {piece['stance']}{flag}: {clean_line(piece['title'])}"
+        )
+    if len(row["known"]) > NAMED:
+        click.echo(f"and {len(row['known']) - NAMED} more")
     if row["difference"]:
         _write_difference(row)
     if row["sentence"]:

@@ -13,6 +13,7 @@ from textual.content import Content
 
 from curation.difference import Op, Piece, mark, shorten
 from curation.reopening import changed_parts, say_difference
+from db.records import Stance, Status
 from db.store import Row
 from db.text import clean_line, show_score
 
@@ -24,7 +25,15 @@ KEY = "bold $accent"
 KEYWORD = "underline"
 CHANGED = {Op.SAME: "", Op.REMOVED: "strike", Op.ADDED: "bold underline"}
 
+STANCE_NOUNS = {
+    Stance.SUPPORTS: "for it",
+    Stance.CONTRADICTS: "against it",
+    Stance.QUALIFIES: "with limits",
+    Stance.MENTIONS: "in passing",
+}
+
 SHOWN_AUTHORS = 4
+SHOWN_KNOWN = 8
 CODE_WIDTH = 8
 WORDS_ABOUT_A_CHANGE = 6
 
@@ -152,6 +161,7 @@ def claim_side(row: Row, *, note: str = "") -> Content:
         _listed("What counts", criteria["counts"], "+ "),
         _listed("What does not", criteria["excludes"], "- "),
         _listed("Decided before", criteria["precedents"]),
+        known_evidence(row["known"]),
         _listed("Why it is here", row["reasons"]),
         _listed("The same paper elsewhere", [other_text(other) for other in row["others"]]),
         _listed("History", [event_text(event) for event in row["history"]]),
@@ -162,6 +172,24 @@ def claim_side(row: Row, *, note: str = "") -> Content:
 def _listed(heading: str, items: Sequence[str], mark: str = "") -> list[Part]:
     lines = [(f"\n{mark}{plain(item)}", "") for item in items]
     return [(heading, HEADING), *lines] if lines else []
+
+
+def known_evidence(known: Sequence[Row]) -> list[Part]:
+    """Return what is accepted for the claim: how many papers of each stance, and the newest of them."""
+    if not known:
+        return []
+    parts: list[Part] = [(f"Known: {count_stances(known)}", HEADING)]
+    for piece in known[:SHOWN_KNOWN]:
+        flag = " re-opened:" if piece["status"] == Status.REOPENED else ""
+        parts += [(f"\n{piece['published']} {piece['stance']}", MUTED), (flag, FLAG), (f" {plain(piece['title'])}", "")]
+    more = len(known) - SHOWN_KNOWN
+    return [*parts, (f"\nand {more} more", MUTED)] if more > 0 else parts
+
+
+def count_stances(known: Sequence[Row]) -> str:
+    """Return how many pieces of evidence there are of each stance, in words."""
+    counts = {stance: sum(piece["stance"] == stance for piece in known) for stance in Stance}
+    return ", ".join(f"{count} {STANCE_NOUNS[stance]}" for stance, count in counts.items() if count)
 
 
 def other_text(other: Row) -> str:
