@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 
 from curation.reopening import find_difference
@@ -17,7 +18,15 @@ from db.candidates import (
     list_others,
 )
 from db.conflicts import list_conflicts, list_sides
-from db.decisions import append_undo, append_verdict, find_effective, list_decisions, list_known, newest_undoable
+from db.decisions import (
+    append_undo,
+    append_verdict,
+    find_effective,
+    list_decisions,
+    list_known,
+    newest_undo,
+    newest_undoable,
+)
 from db.errors import DecisionError, UsageError
 from db.papers import find_known_ids
 from db.phenomena import find_phenomenon
@@ -26,17 +35,22 @@ from db.store import Row, Store
 from db.text import clean_line, clean_paragraphs, show_score
 from db.times import Clock, to_text
 
+LONGEST_SENTENCE = 1000  # characters
 SCORE_HIDDEN = "scores are hidden while papers drawn at random wait among the others"
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a person decided: the verdict, and what goes with it."""
+    """What a person decided: the verdict, and what goes with it.
+
+    `sentence` is a part of the abstract that is to stand as evidence in place of the one that was found.
+    """
 
     verdict: Verdict
     stance: Stance | None = None
     note: str | None = None
     until: date | None = None
+    sentence: str | None = None
 
 
 class Review:
@@ -124,7 +138,8 @@ class Review:
     def decide(self, candidate_id: int, decision: Decision, *, seen: Row | None = None) -> Row:
         """Decide a candidate and return it as it stands then.
 
-        A later decision takes the place of an earlier one; both stay in the history.
+        A later decision takes the place of an earlier one; both stay in the history. One that says no more than the
+        reviewer's own decision in force is refused.
 
         Args:
             seen: the candidate as it stood before the reviewer's eyes; if it was decided otherwise since, nothing is
@@ -155,6 +170,63 @@ class Review:
             assert candidate_id is not None  # it was just added
             self._append(candidate_id, decision)
         return self.show(candidate_id)
+
+    def reassign(
+        self,
+        candidate_id: int,
+        phenomenon: str,
+        *,
+        stance: Stance | None = None,
+        note: str | None = None,
+        seen: Row | None = None,
+    ) -> Row:
+        """Reject a candidate, for its paper belongs to another phenomenon, and return the candidate there.
+
+        Args:
+            stance: accept it there at once; without one it waits there.
+            note: kept with the decisions made.
+            seen: as for `decide`.
+
+        Raises:
+            UsageError: there is no such phenomenon, or it is the candidate's own.
+            DecisionError: there is no such candidate, or it was decided since.
+        """
+        find_phenomenon(self._store, phenomenon)
+        row = self.show(candidate_id)
+        if row["phenomenon"] == phenomenon:
+            raise UsageError(f"candidate {candidate_id} is one for {phenomenon} already", "name another phenomenon")
+        said = f"re-assigned to {phenomenon}" + (f": {note}" if note else "")
+        with self._store.transaction():
+            if seen is not None:
+                self._refuse_if_changed(candidate_id, seen)
+            self._append(candidate_id, Decision(Verdict.REJECT, note=said))
+            add_candidate(self._store, row["arxiv_id"], phenomenon, now=to_text(self._clock()))
+            other = find_candidate_id(self._store, row["arxiv_id"], phenomenon)
+            assert other is not None  # it was just added
+            if stance is not None:
+                self._append(other, Decision(Verdict.ACCEPT, stance, note))
+        return self.show(other)
+
+    def redo(self, candidate_id: int | None = None) -> Row:
+        """Make the decision again that this reviewer's newest undo took back, and return its candidate.
+
+        Args:
+            candidate_id: the newest undo on this candidate.
+
+        Raises:
+            DecisionError: nothing was taken back, or something was decided there since.
+        """
+        with self._store.transaction():
+            event = newest_undo(self._store, self._reviewer, candidate_id)
+            if event is None:
+                raise DecisionError(
+                    f"{self._reviewer} has taken nothing back", "`bmp queue undo` takes a decision back"
+                )
+            found = int(event["candidate_id"])
+            if not event["last"]:
+                raise DecisionError(f"candidate {found} was decided since", f"`bmp queue show {found}` tells how")
+            self._append(found, repeat(event, self.show(found)))
+        return self.show(found)
 
     def undo(self, candidate_id: int | None = None) -> Row:
         """Take back the decision in force on a candidate, or this reviewer's newest one; return the candidate.
@@ -212,6 +284,7 @@ class Review:
         if decision.until is not None and decision.until <= self._today():
             raise DecisionError(f"{decision.until} is not in the future", "snooze until a later day")
         note = clean_paragraphs(decision.note) if decision.note else None
+        self._refuse_repeat(candidate_id, replace(decision, note=note or None))
         append_verdict(
             self._store,
             candidate_id,
@@ -221,8 +294,45 @@ class Review:
             stance=decision.stance,
             note=note,
             until=decision.until,
+            sentence=self._find_sentence(candidate_id, decision.sentence) if decision.sentence else None,
             mine=self._mine,
         )
+
+    def _refuse_repeat(self, candidate_id: int, decision: Decision) -> None:
+        """Refuse a decision that says what this reviewer's own decision in force on the same text says."""
+        now = find_effective(self._store, candidate_id, mine=self._mine)
+        row = find_candidate(self._store, candidate_id, today=self._today(), mine=self._mine)
+        if now is None or row is None or now["reviewer"] != self._reviewer or not row["on_present_text"]:
+            return
+        same = decision == Decision(
+            Verdict(now["kind"]),
+            Stance(now["stance"]) if now["stance"] else None,
+            now["note"],
+            date.fromisoformat(now["until"]) if now["until"] else None,
+            decision.sentence if decision.sentence in (None, now["sentence"]) else now["sentence"],
+        )
+        if same:
+            stance = f" ({now['stance']})" if now["stance"] else ""
+            raise DecisionError(
+                f"you decided candidate {candidate_id} so already: {now['kind']}{stance}, {now['decided_at']}",
+                "nothing was written; another stance or note makes another decision",
+            )
+
+    def _find_sentence(self, candidate_id: int, sentence: str) -> str:
+        """Return the part of the present abstract that reads as the sentence, white space apart."""
+        row = find_candidate(self._store, candidate_id, today=self._today(), mine=self._mine)
+        words = sentence.split()
+        if row is None or not words or len(sentence) > LONGEST_SENTENCE:
+            raise DecisionError(
+                "that is no sentence to rest on", f"give a part of the abstract, {LONGEST_SENTENCE} characters at most"
+            )
+        found = re.search(r"\s+".join(map(re.escape, words)), row["abstract"])
+        if found is None:
+            raise DecisionError(
+                f"the abstract of {row['arxiv_id']}v{row['version']} has no such sentence",
+                "copy it from `bmp queue show`",
+            )
+        return found.group()
 
     def _refuse_if_changed(self, candidate_id: int, seen: Row) -> None:
         now = find_effective(self._store, candidate_id, mine=self._mine)
@@ -232,6 +342,19 @@ class Review:
 
     def _today(self) -> date:
         return self._clock().date()
+
+
+def repeat(event: Row, row: Row) -> Decision:
+    """Return an event as the decision that it was; a sentence only if it was marked in the candidate's present text."""
+    until = date.fromisoformat(event["until"]) if event["until"] else None
+    stance = Stance(event["stance"]) if event["stance"] else None
+    return Decision(Verdict(event["kind"]), stance, event["note"], until, marked_sentence(event, row))
+
+
+def marked_sentence(event: Row, row: Row) -> str | None:
+    """Return the sentence that an event was marked with by hand, if it stands in the candidate's abstract."""
+    sentence: str | None = event["sentence"]
+    return sentence if sentence and sentence != row["sentence"] and sentence in row["abstract"] else None
 
 
 def undone_event(row: Row) -> Row:

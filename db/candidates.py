@@ -12,10 +12,13 @@ from db.store import Row, Store
 
 WAITING = (Status.REOPENED, Status.PENDING)
 
+# The sentence that the decision in force rests on, where it is one of the paper's present text.
+_MARKED = "CASE WHEN d.kind <> 'reopen' AND d.revision_id = p.revision_id THEN d.sentence END"
+
 _CANDIDATES = f"""
     SELECT c.candidate_id AS id, c.arxiv_id, r.version, r.title, c.phenomenon_code AS phenomenon,
         h.title AS phenomenon_title, round(coalesce(s.score, m.score), 6) AS score,
-        substr(mr.abstract, m.sentence_start + 1, m.sentence_end - m.sentence_start) AS sentence,
+        coalesce({_MARKED}, substr(mr.abstract, m.sentence_start + 1, m.sentence_end - m.sentence_start)) AS sentence,
         {STATUS} AS status, d.decision_id, d.stance, p.published_at, p.withdrawn, d.note, d.until, d.reviewer,
         d.decided_at, c.queued_at, c.run_id, a.candidate_id IS NOT NULL AS audit,
         round(coalesce(a.place, s.score, m.score), 6) AS place
@@ -78,6 +81,7 @@ def find_candidate(store: Store, candidate_id: int, *, today: date, mine: str | 
 
     `text_hash` is the hash of the text that was matched (`db.text.text_hash` of its title and abstract). The span
     counts in `abstract`; it is None where the paper's text is another one by now, and the sentence an older text's.
+    `on_present_text` tells whether the decision in force was made on the paper as it is.
     `because` is what was known when the match was made: `words` and `nearest`, empty where nothing was kept.
     """
     row = store.row(
@@ -85,12 +89,15 @@ def find_candidate(store: Store, candidate_id: int, *, today: date, mine: str | 
         " CASE WHEN m.revision_id = p.revision_id THEN m.sentence_start END AS sentence_start,"
         " CASE WHEN m.revision_id = p.revision_id THEN m.sentence_end END AS sentence_end,"
         " round(m.score, 6) AS matched_score, g.ranker_version, s.ranker_version AS standing_version,"
-        " mr.text_hash, w.terms, w.nearest FROM"
+        " mr.text_hash, w.terms, w.nearest,"
+        " coalesce(dr.text_hash = r.text_hash AND dd.paper_withdrawn = p.withdrawn, 0) AS on_present_text FROM"
         f" ({_CANDIDATES} WHERE c.candidate_id = :id) q JOIN candidates c ON c.candidate_id = q.id"
         " JOIN papers p ON p.arxiv_id = q.arxiv_id JOIN revisions r ON r.revision_id = p.revision_id"
         " JOIN phenomena h ON h.code = q.phenomenon LEFT JOIN matches m ON m.match_id = c.match_id"
         " LEFT JOIN rankings g ON g.ranking_id = m.ranking_id LEFT JOIN revisions mr ON mr.revision_id = m.revision_id"
         " LEFT JOIN match_reasons w ON w.match_id = m.match_id"
+        " LEFT JOIN decisions dd ON dd.decision_id = q.decision_id"
+        " LEFT JOIN revisions dr ON dr.revision_id = dd.revision_id"
         " LEFT JOIN standing_scores s ON s.candidate_id = c.candidate_id AND s.match_id = c.match_id",
         {"id": candidate_id, "today": today.isoformat(), "mine": mine},
     )
@@ -102,6 +109,15 @@ def find_candidate(store: Store, candidate_id: int, *, today: date, mine: str | 
         "words": json.loads(row.pop("terms") or "[]"),
         "nearest": _name_papers(store, json.loads(row.pop("nearest") or "[]")),
     }
+    if (
+        row["sentence"]
+        and (start := row["abstract"].find(row["sentence"])) >= 0
+        and (
+            row["sentence_start"] is None
+            or row["abstract"][row["sentence_start"] : row["sentence_end"]] != row["sentence"]
+        )
+    ):
+        row["sentence_start"], row["sentence_end"] = start, start + len(row["sentence"])
     row = _finish(row)
     del row["audit"], row["place"]  # whoever decides is not to know
     return row

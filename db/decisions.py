@@ -78,6 +78,7 @@ def append_verdict(
     stance: Stance | None = None,
     note: str | None = None,
     until: date | None = None,
+    sentence: str | None = None,
     mine: str | None = None,
 ) -> int:
     """Append a person's decision and return its id. Runs inside a transaction.
@@ -86,6 +87,7 @@ def append_verdict(
         stance: how the paper bears on the claim; with `accept` only, which needs one.
         until: the day the candidate comes back; with `snooze` only, which needs one.
         now: the moment of the decision, as text.
+        sentence: what it rests on, in place of the match's sentence.
         mine: the reviewer, where no other's decisions were seen: then it follows the own ones alone.
 
     Raises:
@@ -107,6 +109,7 @@ def append_verdict(
             "until": until.isoformat() if until else None,
             "reviewer": reviewer,
             "decided_at": now,
+            **({"sentence": sentence} if sentence else {}),
         },
         mine,
     )
@@ -330,6 +333,20 @@ def newest_undoable(store: Store, reviewer: str, *, mine: str | None = None) -> 
         {"reviewer": reviewer, "mine": mine},
     )
     return None if found is None else int(found)
+
+
+def newest_undo(store: Store, reviewer: str, candidate_id: int | None = None) -> Row | None:
+    """Return what this reviewer's newest undo took back, with `last`: nothing came after it; or None.
+
+    Args:
+        candidate_id: the newest undo on this candidate.
+    """
+    return store.row(
+        "SELECT d.*, u.place = (SELECT max(place) FROM decisions n WHERE n.candidate_id = u.candidate_id) AS last"
+        " FROM decisions u JOIN decisions d ON d.decision_id = u.undoes"
+        " WHERE u.reviewer = :reviewer AND (:id IS NULL OR u.candidate_id = :id) ORDER BY u.decision_id DESC LIMIT 1",
+        {"reviewer": reviewer, "id": candidate_id},
+    )
 
 
 def list_events(store: Store, *, since: str, until: str) -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ _PUBLISHED = (
 
 @click.group()
 def queue() -> None:
-    """The review queue for scripts: list, show, decide, undo, conflicts, rerank, import, export, stats."""
+    """The review queue for scripts: all that the app does, and decisions in bulk."""
 
 
 @queue.command("list")
@@ -66,12 +67,20 @@ def _line(row: dict[str, Any]) -> tuple[Any, ...]:
 
 @queue.command()
 @click.argument("candidate_id", metavar="ID", type=ROW_ID)
+@click.option("--bibtex", is_flag=True, help="Write the paper's BibTeX entry instead.")
 @json_option
 @pass_app
-def show(app: AppContext, candidate_id: int, as_json: bool) -> None:
+def show(app: AppContext, candidate_id: int, bibtex: bool, as_json: bool) -> None:
     """Show one candidate: abstract, claim, reasons, history, and what changed since a re-opened one was accepted."""
+    if bibtex and as_json:
+        raise UsageError("--bibtex and --json do not go together", "say one of them")
     with app.open_store() as store:
         row = app.review(store).show(candidate_id)
+    if bibtex:
+        from curation.export.bibtex_text import render_paper
+
+        click.echo(render_paper(row), nl=False)
+        return
     if as_json:
         write_json(row)
         return
@@ -130,6 +139,7 @@ def _write_difference(row: dict[str, Any]) -> None:
 )
 @click.option("--note", metavar="T", help="Why.")
 @click.option("--until", type=DATE, help="The day a snoozed candidate comes back.")
+@click.option("--sentence", metavar="TEXT", help="The part of the abstract that is the evidence, if another was found.")
 @json_option
 @pass_app
 def decide(
@@ -140,6 +150,7 @@ def decide(
     stance: str | None,
     note: str | None,
     until: date | None,
+    sentence: str | None,
     as_json: bool,
 ) -> None:
     """Decide a candidate by ID, or a paper for a phenomenon whether it was queued or not.
@@ -149,7 +160,7 @@ def decide(
     bmp queue decide --paper 2001.08361 --phenomenon H1.1 accept
     """
     candidate_id, verdict = _parse_words(words, paper, phenomenon)
-    decision = _decision(verdict, stance, note, until)
+    decision = replace(_decision(verdict, stance, note, until), sentence=sentence)
     with app.open_store() as store:
         review = app.review(store)
         if candidate_id is not None:
@@ -205,6 +216,38 @@ def undo(app: AppContext, candidate_id: int | None, as_json: bool) -> None:
         row = app.review(store).undo(candidate_id)
     if not as_json:
         click.echo(f"Took back: {_describe(undone_event(row))}.")
+    _answer(row, as_json)
+
+
+@queue.command()
+@click.argument("candidate_id", metavar="[ID]", type=ROW_ID, required=False)
+@json_option
+@pass_app
+def redo(app: AppContext, candidate_id: int | None, as_json: bool) -> None:
+    """Make the decision again that your newest undo took back, if nothing was decided there since."""
+    with app.open_store() as store:
+        row = app.review(store).redo(candidate_id)
+    _answer(row, as_json)
+
+
+@queue.command()
+@click.argument("candidate_id", metavar="ID", type=ROW_ID)
+@click.argument("phenomenon", metavar="CODE")
+@click.option(
+    "--stance",
+    type=click.Choice([stance.value for stance in Stance]),
+    help="Accept it there at once, as this; without it, it waits there.",
+)
+@click.option("--note", metavar="T", help="Why.")
+@json_option
+@pass_app
+def reassign(
+    app: AppContext, candidate_id: int, phenomenon: str, stance: str | None, note: str | None, as_json: bool
+) -> None:
+    """Reject a candidate, for its paper belongs to the phenomenon CODE, and queue or accept it there."""
+    with app.open_store() as store:
+        chosen = Stance(stance) if stance else None
+        row = app.review(store).reassign(candidate_id, phenomenon, stance=chosen, note=note)
     _answer(row, as_json)
 
 

@@ -5,16 +5,46 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import count, groupby
 
-from curation.evidence import Evidence
+from curation.evidence import Evidence, abs_url
 from curation.export.knowledge import Knowledge
 from curation.export.tex import escape_tex
+from db.store import Row
+from db.text import clean_line
 
 _CATEGORY = re.compile(r"[a-z]+(?:-[a-z]+)*(?:\.[A-Za-z]+(?:-[A-Za-z]+)*)?")
 _DOI = re.compile(r"10\.\d{4,9}/[-._;()/:A-Za-z0-9]+")  # crossref.org/blog/dois-and-matching-regular-expressions
 _ARTICLES = frozenset({"a", "an", "the"})
 _WORD = re.compile(r"[a-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """What an entry says of a paper."""
+
+    arxiv_id: str
+    version: int
+    title: str
+    authors: tuple[str, ...]
+    categories: tuple[str, ...]
+    doi: str | None
+    published: str
+
+
+def render_paper(row: Row) -> str:
+    """Return the entry of one paper, given as `bmp queue show` gives a candidate."""
+    cited = Cited(
+        row["arxiv_id"],
+        row["version"],
+        clean_line(row["title"]),
+        tuple(clean_line(author) for author in row["authors"]),
+        tuple(row["categories"]),
+        row["doi"],
+        row["published"],
+    )
+    return _entry(_base_key(cited), cited, "withdrawn" if row["withdrawn"] else "")
 
 
 def render_bibtex(knowledge: Knowledge) -> str:
@@ -26,8 +56,15 @@ def render_bibtex(knowledge: Knowledge) -> str:
     papers = _papers(knowledge)
     if not papers:
         return "% No evidence yet.\n"
-    keys = _keys([pieces[-1] for pieces in papers])
-    return "\n".join(_entry(key, pieces) for key, pieces in zip(keys, papers, strict=True))
+    cited = [_cite(pieces[-1]) for pieces in papers]
+    entries = zip(_keys(cited), cited, papers, strict=True)
+    return "\n".join(_entry(key, paper, _note(pieces)) for key, paper, pieces in entries)
+
+
+def _cite(piece: Evidence) -> Cited:
+    return Cited(
+        piece.arxiv_id, piece.version, piece.title, piece.authors, piece.categories, piece.doi, piece.published
+    )
 
 
 def _papers(knowledge: Knowledge) -> list[list[Evidence]]:
@@ -40,29 +77,29 @@ def _papers(knowledge: Knowledge) -> list[list[Evidence]]:
     return [sorted(pieces, key=lambda piece: piece.version) for _, pieces in groups]
 
 
-def _entry(key: str, pieces: Sequence[Evidence]) -> str:
-    cited = pieces[-1]
+def _entry(key: str, cited: Cited, note: str) -> str:
     fields = {
         "author": " and ".join(_author(author) for author in cited.authors),
         "title": f"{{{escape_tex(cited.title)}}}",
         "year": cited.published[:4],
         **_arxiv_fields(cited),
         "doi": cited.doi if cited.doi and _DOI.fullmatch(cited.doi) else "",
-        "note": escape_tex(_note(pieces)),
+        "note": escape_tex(note),
     }
     lines = "".join(f",\n  {name} = {{{value}}}" for name, value in fields.items() if value)
     return f"@misc{{{key}{lines}\n}}\n"
 
 
-def _arxiv_fields(cited: Evidence) -> dict[str, str]:
-    if cited.url is None:
+def _arxiv_fields(cited: Cited) -> dict[str, str]:
+    url = abs_url(cited.arxiv_id, cited.version)
+    if url is None:
         return {}
     category = cited.categories[0] if cited.categories else ""
     return {
         "eprint": cited.arxiv_id,
         "archivePrefix": "arXiv",
         "primaryClass": category if _CATEGORY.fullmatch(category) else "",
-        "url": cited.url,
+        "url": url,
     }
 
 
@@ -78,7 +115,7 @@ def _author(name: str) -> str:
     return f"{{{escaped}}}" if "," in name or "and" in words or words == ["others"] else escaped
 
 
-def _keys(papers: Sequence[Evidence]) -> list[str]:
+def _keys(papers: Sequence[Cited]) -> list[str]:
     """Return a key for each paper, oldest first: the oldest keeps the bare one, later ones get letters."""
     bases = [_base_key(paper) for paper in papers]
     taken = set(bases)
@@ -94,7 +131,7 @@ def _keys(papers: Sequence[Evidence]) -> list[str]:
     return keys
 
 
-def _base_key(paper: Evidence) -> str:
+def _base_key(paper: Cited) -> str:
     """Return the first author's surname, the year and the title's first word, in `[a-z0-9]`."""
     author = paper.authors[0] if paper.authors else ""
     surname = "".join(_WORD.findall(_fold(author.split()[-1]))) if author.split() else ""

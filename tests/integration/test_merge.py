@@ -35,7 +35,7 @@ from curation.evidence import load_evidence
 from curation.review import Decision, Review
 from db.candidates import list_candidates
 from db.conflicts import list_conflicts
-from db.decisions import find_effective, list_decisions
+from db.decisions import list_decisions
 from db.errors import DecisionError
 from db.merging import Merged, merge
 from db.papers import save_papers
@@ -314,7 +314,10 @@ def _to_older_schema(path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event as the model knows it; `parents` are those that nothing had followed, `version` the paper's then."""
+    """An event as the model knows it; `parents` are those that nothing had followed, `version` the paper's then.
+
+    A re-opening has neither time nor version: every database that makes it does so on what it knows.
+    """
 
     event_id: str
     pair: tuple[str, str]
@@ -383,19 +386,25 @@ def is_outdated(version: int, present: int) -> bool:
     return old != new or withdrawn > was_withdrawn
 
 
-def fingerprint(store: Store) -> dict[Any, Any]:
-    """Return what a database comes to, in keys that every database shares."""
+def fingerprint(store: Store, *, reopenings: bool = True) -> dict[Any, Any]:
+    """Return what a database comes to, in keys that every database shares.
+
+    Args:
+        reopenings: with the program's own events; which of them a database made hangs on what it knew when.
+    """
     sides = list_conflicts(store)
     found: dict[Any, Any] = {}
     for row in list_candidates(store, today=START.date(), statuses=tuple(Status)):
-        force = find_effective(store, row["id"])
         found[row["arxiv_id"], row["phenomenon"]] = (
             row["status"],
             row["stance"],
             row["version"],
             row["withdrawn"],
-            force and force["event_id"],
-            [event["event_id"] for event in list_decisions(store, row["id"])],
+            [
+                event["event_id"]
+                for event in list_decisions(store, row["id"])
+                if reopenings or event["kind"] != "reopen"
+            ],
             [side["event_id"] for side in sides.get(row["id"], [])],
         )
     return found
@@ -434,9 +443,13 @@ class Databases(RuleBasedStateMachine):
         self, name: str, arxiv_id: str, code: str, decision: Decision, reviewer: str, blind: bool, skew: int
     ) -> None:
         """Somebody decides; clocks are not to be trusted."""
-        now = self._now(skew)
-        review(self.stores[name], reviewer, blind=blind, now=now).decide_paper(arxiv_id, code, decision)
         mine = reviewer if blind else None
+        desk = review(self.stores[name], reviewer, blind=blind, now=self._now(skew))
+        if self._is_repeat(name, (arxiv_id, code), decision, reviewer, mine):
+            with pytest.raises(DecisionError, match="already"):
+                desk.decide_paper(arxiv_id, code, decision)
+            return
+        desk.decide_paper(arxiv_id, code, decision)
         self._take(name, (arxiv_id, code), decision.verdict.value, decision.stance, reviewer, mine)
 
     @rule(
@@ -528,11 +541,18 @@ class Databases(RuleBasedStateMachine):
             self.open.close()
             shutil.rmtree(self.folder)
 
+    def _is_repeat(self, name: str, pair: tuple[str, str], decision: Decision, reviewer: str, mine: str | None) -> bool:
+        newest = in_force(self.logs[name], pair, mine)
+        said = (decision.verdict.value, decision.stance, reviewer)
+        if newest is None or (newest.kind, newest.stance, newest.reviewer) != said:
+            return False
+        return text_of(newest.version) == text_of(self.versions[name][pair[0]])
+
     def _merged_in_order(self, order: tuple[str, ...]) -> Mapping[Any, Any]:
         with self._copy_of(self.stores[order[0]].path) as store:
             for name in order[1:]:
                 take_in(store, self.stores[name].path, now=self._now())
-            return fingerprint(store)
+            return fingerprint(store, reopenings=False)
 
     def _copy_of(self, path: Path) -> Store:
         self.copies += 1
@@ -560,7 +580,8 @@ class Databases(RuleBasedStateMachine):
         log = self.logs[name]
         new = [one for one in read_log(self.stores[name]).values() if one.event_id not in log and one.pair == pair]
         one = min(new, key=place)
-        expected = (kind, stance, undoes, reviewer, heads(log, pair, mine), self.versions[name][pair[0]])
+        version = 0 if kind == "reopen" else self.versions[name][pair[0]]
+        expected = (kind, stance, undoes, reviewer, heads(log, pair, mine), version)
         assert (one.kind, one.stance, one.undoes, one.reviewer, one.parents, one.version) == expected
         assert one.turn == 1 + max((other.turn for other in view(log, pair)), default=0)
         log[one.event_id] = one
@@ -591,7 +612,7 @@ def read_log(store: Store) -> Log:
             frozenset(json.loads(row["follows"])),
             row["turn"],
             "" if row["kind"] == "reopen" else row["decided_at"],
-            row["version"],
+            0 if row["kind"] == "reopen" else row["version"],
         )
         for row in rows
     }

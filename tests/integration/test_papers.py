@@ -149,6 +149,9 @@ def test_any_sequence_of_events_leaves_the_state_that_the_log_implies(events: li
                 else:
                     with pytest.raises(DecisionError):
                         review.undo(identifier)
+            elif stack and stack[-1] == (STATES[event], version):
+                with pytest.raises(DecisionError, match="already"):
+                    review.decide(identifier, Decision(Verdict(event), Stance.SUPPORTS if event == "accept" else None))
             else:
                 stance = Stance.SUPPORTS if event == "accept" else None
                 review.decide(identifier, Decision(Verdict(event), stance))

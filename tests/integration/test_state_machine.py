@@ -550,6 +550,10 @@ class Nights(RuleBasedStateMachine):
                 self._undo(key, reviewer)
                 continue
             decision = self._dated(wanted, days)
+            if self._is_repeat(key, decision, reviewer):
+                with pytest.raises(DecisionError, match="already"):
+                    self._review(reviewer).decide(key, decision)
+                continue
             row = self._review(reviewer).decide(key, decision)
             self._take_verdict(key, decision, reviewer)
             assert row["status"] == self.model.status(key, self.world.today)
@@ -565,6 +569,11 @@ class Nights(RuleBasedStateMachine):
         """Decide on a paper that need not have been queued."""
         arxiv_id = sorted(self.model.stored)[which % len(self.model.stored)]
         decision = self._dated(decision, 3)
+        known = [key for key, pair in self.model.candidates.items() if pair == (arxiv_id, code)]
+        if known and self._is_repeat(known[0], decision, reviewer):
+            with pytest.raises(DecisionError, match="already"):
+                self._review(reviewer).decide_paper(arxiv_id, code, decision)
+            return
         row = self._review(reviewer).decide_paper(arxiv_id, code, decision)
         self.model.candidates.setdefault(row["id"], (arxiv_id, code))
         self._take_verdict(row["id"], decision, reviewer)
@@ -575,6 +584,8 @@ class Nights(RuleBasedStateMachine):
         """Kill the process while a decision is made: it is there whole or not at all."""
         key = self._candidate(which)
         decision = self._dated(decision, 3)
+        if self._is_repeat(key, decision, "ada"):
+            return
         self.connection.kill_at(statement, done_first=done_first)
         with suppress(Killed):
             self._review("ada").decide(key, decision)
@@ -805,6 +816,16 @@ class Nights(RuleBasedStateMachine):
     def _dated(self, decision: Decision, days: int) -> Decision:
         until = self.world.today + timedelta(days=days) if decision.verdict is Verdict.SNOOZE else None
         return replace(decision, until=until)
+
+    def _is_repeat(self, key: int, decision: Decision, reviewer: str) -> bool:
+        """Tell whether a reviewer decided so already, on the paper as it is."""
+        newest = self.model.in_force(key)
+        until = decision.until.isoformat() if decision.until else None
+        words = (decision.verdict.value, decision.stance and decision.stance.value, decision.note, until, reviewer)
+        names = ("kind", "stance", "note", "until", "reviewer")
+        if newest is None or tuple(newest.row[name] for name in names) != words:
+            return False
+        return newest.seen[1:] == self.model.stored[self.model.candidates[key][0]][1:]
 
     def _candidate(self, which: int) -> int:
         """Pick a candidate; every other time one that was decided, if there is any."""
