@@ -30,6 +30,7 @@ _HOST = re.compile(r"(?:[A-Za-z0-9:](?:[A-Za-z0-9._:-]*[A-Za-z0-9])?)?")
 # No more than what needs no quoting in a header: RFC 5322, 3.2.3 (dot-atom), on both sides of the @.
 _MAIL_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 _WEB_ADDRESS = re.compile(r"https?://[A-Za-z0-9@:.%_~-]+(?:[/?#]\S*)?")
+_KEY = re.compile(r"[a-z-]+=\S+")
 _CATEGORY = re.compile(r"[a-z]+(?:-[a-z]+)*(?:\.[A-Za-z]+(?:-[a-z]+)*)?")
 
 
@@ -46,6 +47,7 @@ class Settings:
     config: Path
     reviewer: str
     blind: bool = False
+    keys: tuple[str, ...] = ()
     contact: str = ""
     model: str = "sentence-transformers/all-MiniLM-L6-v2"
     model_prompt: str | None = None
@@ -200,6 +202,21 @@ def _path(value: Any) -> Path:
         return Path(path).expanduser()
     except RuntimeError:  # there is no such user
         raise ValueError(f"must be a path, but {str(path)!r} is in no known home folder") from None
+
+
+def _keys(value: Any) -> tuple[str, ...]:
+    """Return what the review's keys are to be, as `name=key`: of a table, or of such words in a line."""
+    if isinstance(value, str):
+        items = value.split()
+    elif isinstance(value, dict) and all(isinstance(key, str) for key in value.values()):
+        items = [f"{name}={key}" for name, key in value.items()]
+    elif value == ():
+        items = []
+    else:
+        raise TypeError(f'must be a table such as reject = "x", not {value!r}')
+    if wrong := [item for item in items if not _KEY.fullmatch(item)]:
+        raise ValueError(f"must hold names and keys such as reject=x, not {wrong[0]!r}")
+    return tuple(items)
 
 
 def _yes_or_no(value: Any) -> bool:
@@ -402,6 +419,7 @@ _COERCERS = {
     "db": _path,
     "config": _path,
     "blind": _yes_or_no,
+    "keys": _keys,
     "categories": _categories,
     "model_prompt": _prompt,
     "queue_threshold": _score,

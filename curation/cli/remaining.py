@@ -66,6 +66,19 @@ def gather_remaining(store: Store, *, today: date) -> dict[str, Any]:
     }
 
 
+def gather_effort(store: Store, phenomenon: str, *, today: date) -> dict[str, Any]:
+    """Return the effort for one phenomenon: `recalls`, with what each takes, and what it rests on.
+
+    Args:
+        today: the day that snoozed candidates are judged by.
+    """
+    from db.audits import list_scored
+
+    scored = _of(list_scored(store, today=today), "phenomenon", phenomenon)
+    _score_out_of_fold(store, scored)
+    return _tell_effort(scored)
+
+
 def _tell_scores(verdicts: Sequence[Row]) -> list[dict[str, Any]]:
     """Return for each range of scores how many were decided and accepted, and what the scores led to expect."""
     told = []

@@ -10,7 +10,8 @@ from curation.review import Review
 from curation.tui.beside import OpenRerank
 from curation.tui.browser import open_in_browser
 from curation.tui.desk import Desk
-from curation.tui.screens import WIDE_COLUMNS, ReviewScreen
+from curation.tui.keys import remap
+from curation.tui.screens import WIDE_COLUMNS, ReviewScreen, Tools
 from curation.tui.themes import DARK, LIGHT
 from db.errors import BmpError
 from db.phenomena import find_phenomenon, list_phenomena
@@ -28,6 +29,12 @@ class ReviewApp(App[int]):
         keywords: words to underline, by phenomenon.
         clock: tells the day that a snooze is counted from.
         open_rerank: opens what ranks anew what waits, for use in another thread; without it the order stays.
+        entries: the catalogue in its order, code and title of each.
+        keys: which keys are others than usual, as the setting `keys` has them.
+        tools: what other rooms of the program do for the screen.
+
+    Raises:
+        SettingsError: the keys do not hold.
     """
 
     TITLE = "bmp review"
@@ -44,14 +51,26 @@ class ReviewApp(App[int]):
         keywords: Mapping[str, Sequence[str]] | None = None,
         clock: Clock = now_utc,
         open_rerank: OpenRerank | None = None,
+        entries: Sequence[tuple[str, str]] = (),
+        keys: Sequence[str] = (),
+        tools: Tools | None = None,
     ) -> None:
         super().__init__()
+        bindings = remap(keys)
+        self.set_keymap({str(one.id): one.key for one in bindings})
         for theme in (DARK, LIGHT):
             self.register_theme(theme)
         self.theme = DARK.name  # before the style sheet is read, which names its variables
-        self.desk = Desk(review, phenomenon=phenomenon)
+        self.desk = Desk(review, phenomenon=phenomenon, codes=[code for code, _ in entries])
         self._review_screen = ReviewScreen(
-            self.desk, keywords=keywords or {}, open_url=open_url, clock=clock, open_rerank=open_rerank
+            self.desk,
+            keywords=keywords or {},
+            open_url=open_url,
+            clock=clock,
+            open_rerank=open_rerank,
+            keys=bindings,
+            entries=entries,
+            tools=tools,
         )
 
     def on_mount(self) -> None:
@@ -59,17 +78,35 @@ class ReviewApp(App[int]):
         self.push_screen(self._review_screen)
 
 
-def run_review(store: Store, review: Review, *, phenomenon: str | None, open_rerank: OpenRerank | None = None) -> int:
+def run_review(
+    store: Store,
+    review: Review,
+    *,
+    phenomenon: str | None,
+    open_rerank: OpenRerank | None = None,
+    keys: Sequence[str] = (),
+    tools: Tools | None = None,
+) -> int:
     """Run the review in this terminal and return how many decisions were made in it.
 
     Raises:
         UsageError: there is no such phenomenon.
+        SettingsError: the keys do not hold.
         BmpError: the screen failed; every decision made until then is kept.
     """
     if phenomenon is not None:
         find_phenomenon(store, phenomenon)
-    keywords = {entry.code: entry.keywords for entry in list_phenomena(store)}
-    app = ReviewApp(review, open_url=open_in_browser, phenomenon=phenomenon, keywords=keywords, open_rerank=open_rerank)
+    catalogue = list_phenomena(store)
+    app = ReviewApp(
+        review,
+        open_url=open_in_browser,
+        phenomenon=phenomenon,
+        keywords={entry.code: entry.keywords for entry in catalogue},
+        open_rerank=open_rerank,
+        entries=[(entry.code, entry.title) for entry in catalogue],
+        keys=keys,
+        tools=tools,
+    )
     app.run()
     if app.return_code:
         raise BmpError("the screen failed", "every decision you made is kept; `bmp review` goes on from there")

@@ -2,40 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
-from curation.review import Decision, Review, undone_event
-from db.errors import DecisionError
-from db.records import Stance, Verdict
+from curation.review import Decision, Review, repeat, undone_event
+from curation.tui.progress import Progress
+from db.candidates import WAITING
+from db.errors import DecisionError, UsageError
+from db.records import Status, Verdict
 from db.store import Row
+
+VIEWS: Mapping[str, tuple[Status, ...]] = {
+    "waiting": WAITING,
+    "maybe": (Status.MAYBE,),
+    "snoozed": (Status.SNOOZED,),
+    "accepted": (Status.ACCEPTED,),
+    "rejected": (Status.REJECTED,),
+    "conflicts": tuple(Status),
+}
+ORDERS = ("best", "phenomenon", "newest")
 
 
 class Desk:
     """A reviewer's session on the queue. It knows no screen.
 
     Attributes:
-        rows: the candidates in view, best first: those that wait, less what the filter hides.
+        rows: the candidates in view, in their order: those of the view, less what the filter hides.
         index: which of them is open.
+        view: which candidates there are, a key of `VIEWS`.
+        order: how they stand, one of `ORDERS`.
         words: what the filter asks for; empty for no filter.
         notes: notes written but not yet kept, by candidate; each goes with the next decision on its candidate.
+        marks: sentences chosen as evidence but not yet kept, in the same way.
         decided: the candidates decided in this session and not taken back.
         undone: what was taken back in this session and can be done again, the newest last.
         hides_scores: whether papers drawn at random wait among the others, so that no score is to be seen.
+        progress: how the session goes.
+
+    Args:
+        codes: the phenomena in the catalogue's order.
+        clock: tells the seconds that the session takes.
     """
 
-    def __init__(self, review: Review, *, phenomenon: str | None = None) -> None:
+    def __init__(
+        self,
+        review: Review,
+        *,
+        phenomenon: str | None = None,
+        codes: Sequence[str] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._review = review
         self._waiting: list[Row] = []
+        self._places = {code: place for place, code in enumerate(codes)}
         self.phenomenon = phenomenon
         self.rows: list[Row] = []
         self.index = 0
+        self.view = "waiting"
+        self.order = ORDERS[0]
         self.words = ""
         self.notes: dict[int, str] = {}
+        self.marks: dict[int, str] = {}
         self.decided: list[int] = []
         self.undone: list[tuple[Row, Decision]] = []
         self.hides_scores = False
+        self.progress = Progress(clock)
 
     @property
     def reviewer(self) -> str:
@@ -49,7 +83,7 @@ class Desk:
 
     @property
     def waiting(self) -> int:
-        """Return how many wait, whether the filter hides them or not."""
+        """Return how many there are in this view, whether the filter hides them or not."""
         return len(self._waiting)
 
     def reload(self, *, choose: int | None = None) -> None:
@@ -59,11 +93,45 @@ class Desk:
             UsageError: there is no such phenomenon.
         """
         wanted = choose if choose is not None else self._chosen_id()
-        self._waiting = self._review.waiting(phenomenon=self.phenomenon, mixed=True)
+        if self.view == "conflicts":
+            self._waiting = self._review.conflicts(phenomenon=self.phenomenon)
+        else:
+            self._waiting = self._review.waiting(phenomenon=self.phenomenon, statuses=VIEWS[self.view], mixed=True)
         self.hides_scores = any(row["audit"] for row in self._waiting)
         for row in self._waiting:
             row["score_hidden"] = self.hides_scores
+        self._waiting.sort(key=self._order)
         self._apply_filter(wanted)
+
+    def show_view(self, view: str) -> None:
+        """Show other candidates: a key of `VIEWS`.
+
+        Raises:
+            UsageError: conflicts are asked for, and others' decisions are hidden.
+        """
+        before, self.view = self.view, view
+        try:
+            self.reload()
+        except UsageError:
+            self.view = before
+            raise
+        self.go_to(0)
+
+    def sort(self) -> None:
+        """Go to the next order, and stay on the same candidate."""
+        self.order = ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)]
+        self._waiting.sort(key=self._order)
+        self._apply_filter(self._chosen_id())
+
+    def toggle_only(self) -> None:
+        """Show the open candidate's phenomenon alone, or all again.
+
+        Raises:
+            UsageError: there is no such phenomenon any more.
+        """
+        chosen = self.chosen
+        self.phenomenon = None if self.phenomenon or chosen is None else chosen["phenomenon"]
+        self.reload()
 
     def reorder(self, scores: Mapping[int, float]) -> None:
         """Take new scores, by candidate, and order by them what comes after the open candidate.
@@ -73,12 +141,13 @@ class Desk:
         for row in self._waiting:
             if row["id"] in scores and not row["audit"]:
                 row["score"] = row["place"] = scores[row["id"]]
-        self._waiting.sort(key=_order)
+        self._waiting.sort(key=self._order)
         seen = self.rows[: self.index + 1]
-        self.rows = seen + sorted(self.rows[self.index + 1 :], key=_order)
+        self.rows = seen + sorted(self.rows[self.index + 1 :], key=self._order)
+        self._mark_groups()
 
     def filter(self, words: str) -> None:
-        """Keep in view only what has all the words in its title, code or id."""
+        """Keep in view only what has all the words in its title, code, id or sentence."""
         self.words = words.strip()
         self._apply_filter(self._chosen_id())
 
@@ -100,7 +169,7 @@ class Desk:
         return None if row is None else self._review.show(row["id"], hide_score=self.hides_scores)
 
     def decide(self, decision: Decision) -> None:
-        """Decide the open candidate, with the note written for it; the next one is open then.
+        """Decide the open candidate, with the note and the sentence kept for it; the next one is open then.
 
         Raises:
             DecisionError: the decision does not fit; nothing has changed.
@@ -109,11 +178,45 @@ class Desk:
         if row is None:
             return
         candidate_id = row["id"]
-        self._review.decide(candidate_id, replace(decision, note=self.notes.get(candidate_id)), seen=row)
+        made = replace(decision, note=self.notes.get(candidate_id), sentence=self.marks.get(candidate_id))
+        done = self._review.decide(candidate_id, made, seen=row)
         self.undone.clear()
-        self._count(candidate_id)
+        self._count(candidate_id, made)
+        if self.view != "waiting" and self.view != "conflicts" and done["status"] in VIEWS[self.view]:
+            row.update({name: done[name] for name in row if name in done})  # it stays in view
+            self.move(1)
+        else:
+            self._take_away(candidate_id)
+
+    def reassign(self, phenomenon: str) -> Row:
+        """Reject the open candidate, for it belongs to another phenomenon; return that one, open if it waits.
+
+        Raises:
+            UsageError: there is no such phenomenon, or it is the candidate's own.
+            DecisionError: the candidate was decided since.
+        """
+        row = self.chosen
+        assert row is not None  # the screen asks for an open candidate only
+        note = self.notes.get(row["id"])
+        other = self._review.reassign(row["id"], phenomenon, note=note, seen=row)
+        self.undone.clear()
+        self._count(row["id"], Decision(Verdict.REJECT))
+        self._take_away(row["id"])
+        if other["status"] in VIEWS["waiting"]:
+            known = next((one for one in self._waiting if one["id"] == other["id"]), None)
+            new = {**other, "audit": False, "place": other["score"], "score_hidden": self.hides_scores}
+            opened = known or new
+            self._waiting = [opened, *(one for one in self._waiting if one is not known)]
+            rows = [one for one in self.rows if one["id"] != other["id"]]
+            self.go_to(self.index)
+            self.rows = [*rows[: self.index], opened, *rows[self.index :]]
+            self._mark_groups()
+        return other
+
+    def _take_away(self, candidate_id: int) -> None:
         self._waiting = [other for other in self._waiting if other["id"] != candidate_id]
         del self.rows[self.index]
+        self._mark_groups()
         self.go_to(self.index)
 
     def undoes_earlier(self) -> Row | None:
@@ -139,9 +242,13 @@ class Desk:
         candidate_id = row["id"]
         self.decided = [known for known in self.decided if known != candidate_id]
         event = undone_event(row)
-        self.undone.append((row, _repeat(event)))
-        if note := event["note"]:
-            self.notes.setdefault(candidate_id, note)
+        made = repeat(event, row)
+        self.undone.append((row, made))
+        self.progress.take_back(made)
+        if made.note:
+            self.notes.setdefault(candidate_id, made.note)
+        if made.sentence:
+            self.marks.setdefault(candidate_id, made.sentence)
         self.reload(choose=candidate_id)
         if self._chosen_id() != candidate_id and self.words:
             self.words = ""
@@ -161,14 +268,21 @@ class Desk:
         done = self._review.decide(candidate_id, decision, seen=row)
         # What is left to do again on this candidate was taken back before, and stands on what was done now.
         self.undone = [(done if one["id"] == candidate_id else one, made) for one, made in self.undone[:-1]]
-        self._count(candidate_id)
+        self._count(candidate_id, decision)
         self.reload()
         return done
 
-    def _count(self, candidate_id: int) -> None:
-        """Count a candidate as the newest that was decided in this session, its note as kept."""
+    def _count(self, candidate_id: int, decision: Decision) -> None:
+        """Count a candidate as the newest that was decided in this session, its note and sentence as kept."""
+        self.progress.count(decision)
         self.notes.pop(candidate_id, None)
+        self.marks.pop(candidate_id, None)
         self.decided = [*(known for known in self.decided if known != candidate_id), candidate_id]
+
+    def mark(self, sentence: str) -> None:
+        """Choose the open candidate's sentence, to be kept with its decision."""
+        if row := self.chosen:
+            self.marks[row["id"]] = sentence
 
     def write_note(self, text: str) -> None:
         """Put a note beside the open candidate; an empty one takes it away."""
@@ -186,6 +300,11 @@ class Desk:
         row = self.chosen
         return self.notes.get(row["id"], "") if row else ""
 
+    @property
+    def unkept(self) -> int:
+        """Return how many candidates have a note or a sentence that no decision keeps yet."""
+        return len(self.notes.keys() | self.marks.keys())
+
     def _chosen_id(self) -> int | None:
         row = self.chosen
         return None if row is None else int(row["id"])
@@ -194,20 +313,25 @@ class Desk:
         words = self.words.casefold().split()
         self.rows = [row for row in self._waiting if all(word in _searched(row) for word in words)]
         places = {row["id"]: place for place, row in enumerate(self.rows)}
+        self._mark_groups()
         self.go_to(places.get(wanted, self.index))
 
+    def _mark_groups(self) -> None:
+        """Tell of each row whether it is the first of its phenomenon, where they stand by phenomenon."""
+        before = None
+        for row in self.rows:
+            row["heads_group"] = self.order == "phenomenon" and row["phenomenon"] != before
+            before = row["phenomenon"]
 
-def _repeat(event: Row) -> Decision:
-    """Return an event as the decision that it was."""
-    until = date.fromisoformat(event["until"]) if event["until"] else None
-    stance = Stance(event["stance"]) if event["stance"] else None
-    return Decision(Verdict(event["kind"]), stance, event["note"], until)
-
-
-def _order(row: Row) -> tuple[bool, bool, float, int]:
-    """Return what a mixed list is ordered by, as `list_candidates` does."""
-    return row["status"] != "reopened", row["place"] is None, -(row["place"] or 0.0), row["id"]
+    def _order(self, row: Row) -> tuple[Any, ...]:
+        """Return what the rows stand by; best first is what `list_candidates` gives mixed."""
+        best = (row["status"] != Status.REOPENED, row["place"] is None, -(row["place"] or 0.0), row["id"])
+        if self.order == "phenomenon":
+            return (self._places.get(row["phenomenon"], len(self._places)), row["phenomenon"], *best)
+        if self.order == "newest":
+            return (-date.fromisoformat(row["published"]).toordinal(), *best)
+        return best
 
 
 def _searched(row: Row) -> str:
-    return f"{row['phenomenon']} {row['title']} {row['arxiv_id']}".casefold()
+    return f"{row['phenomenon']} {row['title']} {row['arxiv_id']} {row['sentence'] or ''}".casefold()

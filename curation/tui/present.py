@@ -13,6 +13,7 @@ from textual.content import Content
 
 from curation.difference import Op, Piece, mark, shorten
 from curation.reopening import changed_parts, say_difference
+from curation.tui.progress import Progress
 from db.records import Stance, Status
 from db.store import Row
 from db.text import clean_line, show_score
@@ -63,10 +64,21 @@ def queue_lines(row: Row, *, tall: bool) -> list[Content]:
     title = plain(row["title"]) or "(no title)"
     code = plain(row["phenomenon"])
     flagged = " ".join(flags(row))
+    heads = row.get("heads_group", False)
     if tall:
-        first = [(score_text(row), KEY), (f"  {code}", "bold"), (f"  {flagged}" if flagged else "", FLAG)]
+        group = f"  {plain(row['phenomenon_title'])}" if heads else ""
+        first = [
+            (score_text(row), KEY),
+            (f"  {code}", "bold"),
+            (group, HEADING),
+            (f"  {flagged}" if flagged else "", FLAG),
+        ]
         return [_join(first), Content(title)]
-    line = [(score_text(row), KEY), (f"  {code.ljust(CODE_WIDTH)}", "bold"), (f" {flagged}:" if flagged else "", FLAG)]
+    line = [
+        (score_text(row), KEY),
+        (f"{'▸' if heads else ' '} {code.ljust(CODE_WIDTH)}", HEADING if heads else "bold"),
+        (f" {flagged}:" if flagged else "", FLAG),
+    ]
     return [_join([*line, (f" {title}", "")])]
 
 
@@ -158,6 +170,7 @@ def claim_side(row: Row, *, note: str = "") -> Content:
     blocks = [
         [(f"{plain(row['phenomenon'])}  {plain(row['phenomenon_title'])}\n", HEADING), (plain(row["claim"]), "")],
         _listed("Your note, kept with your decision", [note] if note else []),
+        _listed("Decided differently", [event_text(side) for side in row["sides"]]),
         _listed("What counts", criteria["counts"], "+ "),
         _listed("What does not", criteria["excludes"], "- "),
         _listed("Decided before", criteria["precedents"]),
@@ -219,10 +232,40 @@ def event_text(event: Row) -> str:
     return f"{event['decided_at'][:10]} {said}, {event['reviewer']}{note}"
 
 
-def status_line(*, reviewer: str, place: str, decided: int, scope: str, said: str) -> Content:
+def entry_line(code: str, title: str, *, marked: bool) -> Content:
+    """Return a phenomenon as one line of a list; marked where the paper is a candidate for it already."""
+    return _join(
+        [(f"{plain(code).ljust(CODE_WIDTH)}", KEY), (f" {plain(title)}", ""), (" (is one)" if marked else "", MUTED)]
+    )
+
+
+def progress_text(progress: Progress, *, decided: int) -> Content:
+    """Return what was decided in this session and how fast, one figure a line."""
+    lines = [(count, name) for name, count in sorted(progress.made.items(), key=lambda one: -one[1]) if count]
+    lines += [(progress.taken_back, "taken back")] if progress.taken_back else []
+    parts: list[Part] = [(f"{decided} decided", "bold"), (f" in {progress.seconds / 60:.0f} minutes", "")]
+    parts += [(f", {progress.rate:.1f} a minute", "")] if progress.rate else []
+    return _join([*parts, *((f"\n{count:5d}  {name}", "") for count, name in lines)])
+
+
+def left_text(code: str, recalls: Sequence[Row], *, rate: float | None) -> Content:
+    """Return how many more are to be screened for a phenomenon, by the share found of what is relevant."""
+    if not recalls:
+        return Content.styled(f"What is left for {plain(code)} cannot be told yet: too little is decided.", MUTED)
+    lines = [(f"Left to screen for {plain(code)}, best first, to find so much of what is relevant", "")]
+    for one in recalls:
+        minutes = f", {one['more'] / rate:.0f} minutes at this rate" if rate else ""
+        lines.append((f"\n{one['more']:5d}  for {one['recall']:.0%}{minutes}", ""))
+    return _join(lines)
+
+
+def status_line(
+    *, reviewer: str, place: str, decided: int, scope: str, said: str, rate: float | None = None
+) -> Content:
     """Return the status bar: whose desk, where in the queue, how much was decided, and what happened last."""
     parts = [(plain(reviewer), MUTED), (f"  {plain(place)}", "bold"), (f"  {plain(scope)}" if scope else "", KEY)]
-    return _join([*parts, (f"  {decided} decided", MUTED), (f"  {plain(said)}" if said else "", "")])
+    done = f"  {decided} decided" + (f", {rate:.0f}/min" if rate else "")
+    return _join([*parts, (done, MUTED), (f"  {plain(said)}" if said else "", "")])
 
 
 def key_line(keys: Sequence[Part], width: int) -> Content:
@@ -244,8 +287,10 @@ def help_text(keys: Sequence[Part]) -> Content:
     return Content("\n").join([_join([(key.rjust(widest), KEY), (f"  {word}", "")]) for key, word in keys])
 
 
-def empty_text(*, waiting: int, words: str, phenomenon: str | None, decided: int) -> Content:
+def empty_text(*, waiting: int, words: str, phenomenon: str | None, decided: int, view: str = "waiting") -> Content:
     """Return what to say where no paper is in view, and what can be done about it."""
+    if view != "waiting" and not waiting:
+        return _join([(f"Nothing here: {view}", HEADING), ("\nv shows what waits, or something else.", "")])
     if waiting:
         heading, advice = f"Nothing waits with “{plain(words)}”", f"esc shows all {waiting} again."
     elif decided:

@@ -6,12 +6,13 @@ import sqlite3
 import webbrowser
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.screen import Screen
@@ -24,13 +25,18 @@ from curation.tui.desk import Desk
 from curation.tui.dialogs import (
     HelpDialog,
     LeaveDialog,
+    MarkDialog,
     NoteDialog,
+    ProgressDialog,
+    ReassignDialog,
     SafeInput,
     SnoozeDialog,
     StanceDialog,
     UndoDialog,
+    ViewDialog,
 )
 from curation.tui.keys import REVIEW_KEYS, key_words
+from curation.tui.spans import Span, SpanPicker
 from curation.tui.widgets import Line, QueueList, TextPane
 from db.errors import BmpError
 from db.records import Stance, Verdict
@@ -39,6 +45,21 @@ from db.text import clean_line
 from db.times import Clock
 
 WIDE_COLUMNS = 110
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What other rooms of the program do for the screen.
+
+    Attributes:
+        split_sentences: gives the spans of an abstract's sentences.
+        render_bibtex: gives a paper's entry, of a row as `Review.show` gives it.
+        tell_effort: tells for a code what each recall takes (`recall`, `more`); called in a thread of its own.
+    """
+
+    split_sentences: Callable[[str], Sequence[Span]] = lambda abstract: ()
+    render_bibtex: Callable[[Row], str] | None = None
+    tell_effort: Callable[[str], Sequence[Row]] | None = None
 
 
 class ReviewScreen(Screen[None]):
@@ -54,9 +75,15 @@ class ReviewScreen(Screen[None]):
         open_url: Callable[[str], None],
         clock: Clock,
         open_rerank: OpenRerank | None = None,
+        keys: Sequence[Binding] = REVIEW_KEYS,
+        entries: Sequence[present.Part] = (),
+        tools: Tools | None = None,
     ) -> None:
         super().__init__()
         self._desk = desk
+        self._keys = keys
+        self._entries = entries
+        self._tools = tools or Tools()
         self._beside = Beside(open_rerank, self._hear_scores, self._hear_complaint) if open_rerank else None
         self._keywords = keywords
         self._open_url = open_url
@@ -124,7 +151,8 @@ class ReviewScreen(Screen[None]):
     def action_ask_stance(self) -> None:
         """Accept the open paper with a stance that is asked for."""
         if self._desk.chosen:
-            self.app.push_screen(StanceDialog(), self._accept_as)
+            keys = {str(one.id): one.key for one in self._keys}
+            self.app.push_screen(StanceDialog(keys), self._accept_as)
 
     def action_reject(self) -> None:
         """Reject the open paper."""
@@ -166,6 +194,100 @@ class ReviewScreen(Screen[None]):
         self._learn(row["phenomenon"])
         event = row["history"][-1]
         self._said = f"{present.verdict_text(event['kind'], event['stance'], event['until'])} again - u undoes"
+
+    def action_reassign(self) -> None:
+        """Ask which other phenomenon the open paper belongs to."""
+        if row := self._desk.read():
+            elsewhere = {other["phenomenon"] for other in row["others"]}
+            others = [entry for entry in self._entries if entry[0] != row["phenomenon"]]
+            self.app.push_screen(ReassignDialog(others, elsewhere), self._reassign)
+
+    def _reassign(self, code: str | None) -> None:
+        before = self._desk.chosen
+        if code is not None and before is not None and self._attempt(lambda: self._reassign_to(code)):
+            self._learn(before["phenomenon"])
+            self.query_one(QueueList).focus()
+            self._show_all()
+
+    def _reassign_to(self, code: str) -> None:
+        other = self._desk.reassign(code)
+        chosen = self._desk.chosen
+        opened = chosen is not None and chosen["id"] == other["id"]
+        where = "decide it there now" if opened else f"there it is {other['status']}"
+        self._said = f"rejected, for it belongs to {code}: {where} - u undoes"
+
+    def action_mark(self) -> None:
+        """Let the sentence be chosen that is the evidence."""
+        row = self._desk.read()
+        if row is None or not row["abstract"]:
+            return
+        spans = self._tools.split_sentences(row["abstract"])
+        picker = SpanPicker(row["abstract"], spans, _lit_span(self._with_mark(row)))
+        self.app.push_screen(MarkDialog(picker, lambda span: self._show_body(row, span)), self._keep_mark)
+
+    def _keep_mark(self, sentence: str | None) -> None:
+        if sentence is not None:
+            self._desk.mark(sentence)
+            self._said = "sentence chosen, kept with your decision"
+        self._show_all()
+
+    def action_copy_bibtex(self) -> None:
+        """Copy the open paper's BibTeX entry."""
+        row = self._desk.read()
+        if row is None or self._tools.render_bibtex is None:
+            return
+        entry = self._tools.render_bibtex(row)
+        self.app.copy_to_clipboard(entry)
+        self._said = f"copied {entry[: entry.index(',')]} as BibTeX"
+        self._show_foot()
+
+    def action_ask_view(self) -> None:
+        """Ask which candidates to show."""
+        self.app.push_screen(ViewDialog(), self._show_view)
+
+    def _show_view(self, view: str | None) -> None:
+        if view is not None and self._attempt(lambda: self._desk.show_view(view)):
+            self._said = ""
+        self._show_all()
+
+    def action_sort(self) -> None:
+        """Go to the next order."""
+        self._desk.sort()
+        said = {"best": "best first", "phenomenon": "by phenomenon", "newest": "newest first"}
+        self._said = said[self._desk.order]
+        self._show_all()
+
+    def action_only(self) -> None:
+        """Show this phenomenon alone, or all again."""
+        self._attempt(self._desk.toggle_only)
+        self._said = f"only {self._desk.phenomenon}" if self._desk.phenomenon else "all phenomena"
+        self._show_all()
+
+    def action_progress(self) -> None:
+        """Tell how the session goes; what is left is worked out beside it."""
+        desk, row = self._desk, self._desk.chosen
+        left = Content(f"{len(desk.rows)} in view. ")
+        if row and self._tools.tell_effort:
+            left = left.append(
+                Content.styled(f"What is left for {row['phenomenon']} is being worked out ...", present.MUTED)
+            )
+        dialog = ProgressDialog(present.progress_text(desk.progress, decided=len(desk.decided)), left)
+        self.app.push_screen(dialog)
+        if row and self._tools.tell_effort:
+            code, tell = row["phenomenon"], self._tools.tell_effort
+            self.run_worker(lambda: self._tell_left(dialog, code, tell), thread=True, exclusive=True)
+
+    def _tell_left(self, dialog: ProgressDialog, code: str, tell: Callable[[str], Sequence[Row]]) -> None:
+        """Work out what is left, in a thread of its own."""
+        try:
+            told = present.left_text(code, tell(code), rate=self._desk.progress.rate)
+        except (BmpError, sqlite3.Error) as error:
+            told = Content(clean_line(str(error)))
+        self._call_here(self._hear_left, dialog, told)
+
+    def _hear_left(self, dialog: ProgressDialog, told: Content) -> None:
+        if dialog.is_attached:
+            dialog.tell_left(told)
 
     def action_note(self) -> None:
         """Ask for a note on the open paper."""
@@ -293,12 +415,13 @@ class ReviewScreen(Screen[None]):
 
     def action_help(self) -> None:
         """List every key."""
-        self.app.push_screen(HelpDialog(key_words(self.BINDINGS, lambda key: key.tooltip)))
+        words = key_words(self._keys, lambda key: key.tooltip)
+        self.app.push_screen(HelpDialog(words, scores_hidden=self._desk.hides_scores))
 
     def action_leave(self) -> None:
-        """Leave, or ask first if a note would be lost."""
-        if self._desk.notes:
-            self.app.push_screen(LeaveDialog(len(self._desk.notes)), self._leave)
+        """Leave, or ask first if a note or a sentence would be lost."""
+        if self._desk.unkept:
+            self.app.push_screen(LeaveDialog(self._desk.unkept), self._leave)
         else:
             self._leave(True)
 
@@ -336,9 +459,24 @@ class ReviewScreen(Screen[None]):
         if row is None:
             return
         self.query_one("#head", Static).update(present.paper_head(row))
-        body = present.paper_body(row, self._keywords.get(row["phenomenon"], ()))
-        self.query_one("#abstract", TextPane).show(body, from_start=row["difference"] is not None)
+        row = self._with_mark(row)
+        self._show_body(row, _lit_span(row))
         self._show_claim(row)
+
+    def _show_body(self, row: Row, span: Span | None) -> None:
+        """Show the abstract with a span of it lit."""
+        start, end = span or (None, None)
+        lit = {**row, "sentence_start": start, "sentence_end": end}
+        body = present.paper_body(lit, self._keywords.get(row["phenomenon"], ()))
+        self.query_one("#abstract", TextPane).show(body, from_start=row["difference"] is not None)
+
+    def _with_mark(self, row: Row) -> Row:
+        """Return the row with the sentence that was chosen for it, if any was."""
+        sentence = self._desk.marks.get(row["id"], "")
+        start = row["abstract"].find(sentence) if sentence else -1
+        if start < 0:
+            return row
+        return {**row, "sentence": sentence, "sentence_start": start, "sentence_end": start + len(sentence)}
 
     def _show_claim(self, row: Row) -> None:
         self.query_one("#claim", TextPane).show(present.claim_side(row, note=self._desk.note))
@@ -354,22 +492,32 @@ class ReviewScreen(Screen[None]):
         self.query_one("#abstract", TextPane).show(Content(""))
         self.query_one("#claim", TextPane).show(Content(""))
         advice = present.empty_text(
-            waiting=desk.waiting, words=desk.words, phenomenon=desk.phenomenon, decided=len(desk.decided)
+            waiting=desk.waiting,
+            words=desk.words,
+            phenomenon=desk.phenomenon,
+            decided=len(desk.decided),
+            view=desk.view,
         )
         self.query_one("#advice", Static).update(advice)
 
     def _show_foot(self) -> None:
         desk = self._desk
         place = f"{desk.index + 1} of {len(desk.rows)}" if desk.rows else "0 of 0"
-        scope = [desk.phenomenon or "", f"“{desk.words}”" if desk.words else ""]
+        view = "" if desk.view == "waiting" else desk.view
+        scope = [view, desk.phenomenon or "", f"“{desk.words}”" if desk.words else ""]
         status = present.status_line(
             reviewer=desk.reviewer,
             place=place,
             decided=len(desk.decided),
             scope=" ".join(part for part in scope if part),
             said=self._said,
+            rate=desk.progress.rate,
         )
         self.query_one("#status", Line).update(status)
-        words = [(key.split()[0], word) for key, word in key_words(self.BINDINGS)]
+        words = [(key.split()[0], word) for key, word in key_words(self._keys)]
         keys = present.key_line(words, max(0, self.size.width - 2))
         self.query_one("#keys", Line).update(keys)
+
+
+def _lit_span(row: Row) -> Span | None:
+    return None if row["sentence_start"] is None else (row["sentence_start"], row["sentence_end"])

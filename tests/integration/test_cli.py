@@ -386,3 +386,72 @@ def test_an_unforeseen_setting_is_refused_in_one_line(
 def test_json_is_the_only_thing_on_stdout(filled: Bmp) -> None:
     json.loads(_decide(filled, "0001.00018", "accept").out)
     json.loads(filled("phenomena", "list", "--json").out)
+
+
+# What the app does, for scripts
+
+
+def test_a_decision_made_twice_is_refused_and_changes_nothing(filled: Bmp) -> None:
+    decided = _decide(filled, "0001.00018", "accept").json
+    again = filled("queue", "decide", decided["id"], "accept")
+    assert_one_line(again, 1, "already", "accept (supports)")
+    assert_one_line(filled("queue", "decide", "--paper", "0001.00018", "--phenomenon", "W2.2", "accept"), 1, "already")
+    assert len(filled("queue", "show", decided["id"], "--json").json["history"]) == 1
+    assert filled("queue", "decide", decided["id"], "accept", "--note", "why").code == 0
+    assert filled("queue", "decide", decided["id"], "accept", "--stance", "mentions").code == 0
+    assert len(filled("queue", "show", decided["id"], "--json").json["history"]) == 3
+
+
+def test_another_reviewers_equal_decision_is_kept(filled: Bmp, monkeypatch: pytest.MonkeyPatch) -> None:
+    decided = _decide(filled, "0001.00018", "accept").json
+    monkeypatch.setenv("BMP_REVIEWER", "grace")
+    history = filled("queue", "decide", decided["id"], "accept", "--json").json["history"]
+    assert [event["reviewer"] for event in history][-1] == "grace" and len(history) == 2
+
+
+def test_redo_makes_again_what_was_taken_back(filled: Bmp) -> None:
+    decided = _decide(filled, "0001.00018", "accept", "--stance", "qualifies", "--note", "why").json
+    assert_one_line(filled("queue", "redo"), 1, "nothing back")
+    assert filled("queue", "undo").code == 0
+    again = filled("queue", "redo", "--json").json
+    assert (again["status"], again["stance"], again["note"]) == ("accepted", "qualifies", "why")
+    assert filled("queue", "undo", decided["id"]).code == 0
+    assert filled("queue", "decide", decided["id"], "reject").code == 0
+    assert_one_line(filled("queue", "redo", decided["id"]), 1, "decided since")
+
+
+def test_a_candidate_is_re_assigned(filled: Bmp) -> None:
+    decided = _decide(filled, "0001.00018", "maybe").json
+    other = filled("queue", "reassign", decided["id"], "H1.2", "--stance", "mentions", "--json").json
+    assert (other["phenomenon"], other["status"], other["arxiv_id"]) == ("H1.2", "accepted", "0001.00018")
+    assert filled("queue", "show", decided["id"], "--json").json["status"] == "rejected"
+    assert_one_line(filled("queue", "reassign", other["id"], "H1.2"), 2, "already")
+    assert_one_line(filled("queue", "reassign", other["id"], "Z9"), 2, "Z9")
+    assert_one_line(filled("queue", "reassign", 999, "H1.2"), 1, "999")
+
+
+def test_a_sentence_is_marked_where_the_abstract_has_it(filled: Bmp) -> None:
+    decided = _decide(filled, "0001.00018", "maybe").json
+    words = decided["abstract"].split()[3:9]
+    marked = filled("queue", "decide", decided["id"], "accept", "--sentence", "  ".join(words), "--json").json
+    assert marked["sentence"].split() == words
+    assert marked["abstract"][marked["sentence_start"] : marked["sentence_end"]] == marked["sentence"]
+    evidence = json.loads(filled("export", "json").out)
+    assert any(" ".join(words) in json.dumps(entry) for entry in evidence["phenomena"])
+    for wrong in ("no such words", " ", "x" * 2000):
+        assert_one_line(filled("queue", "decide", decided["id"], "reject", "--sentence", wrong), 1, "sentence")
+
+
+def test_one_papers_bibtex_entry(filled: Bmp) -> None:
+    decided = _decide(filled, "0001.00018", "accept").json
+    entry = filled("queue", "show", decided["id"], "--bibtex").out
+    assert entry.startswith("@misc{") and "0001.00018" in entry
+    assert filled("export", "bibtex").out.split("note =")[0] == entry.rpartition("\n}")[0] + ",\n  "
+    assert filled("queue", "show", decided["id"], "--bibtex", "--json").code == 2
+
+
+def test_other_keys_are_settings_and_wrong_ones_are_told(filled: Bmp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BMP_KEYS", "reject=x undo=u,ctrl+z")
+    assert filled("config", "show", "--json").json["keys"]["value"] == ["reject=x", "undo=u,ctrl+z"]
+    monkeypatch.setenv("BMP_KEYS", "reject")
+    assert_one_line(filled("config", "show"), 2, "keys", "reject=x")

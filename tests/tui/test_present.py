@@ -20,7 +20,7 @@ def row(**changes: Any) -> dict[str, Any]:
         "withdrawn": False, "authors": ["A", "B"], "published": "2026-11-20", "arxiv_id": "2611.00001", "version": 1,
         "categories": ["cs.LG"], "comments": None, "journal_ref": None, "doi": None, "claim": "It is so.",
         "criteria": {"counts": [], "excludes": [], "precedents": []}, "reasons": [], "history": [], "others": [],
-        "difference": None, "known": [],
+        "difference": None, "known": [], "sides": [],
     }  # fmt: skip
     return base | changes
 
