@@ -26,7 +26,7 @@ from db.errors import BmpError, UsageError
 
 PAGE = Path(__file__).parent / "page"
 MOST_VISITORS = 20  # each is a process
-GRACE_SECONDS = 5.0  # that a visitor's process has to end by itself
+GRACE_SECONDS = 5.0
 CLOSE_SECONDS = 2.0  # that a browser has to take its leave
 SECRET_VARIABLE = "BMP_SERVE_TOKEN"
 
@@ -106,9 +106,20 @@ def _greeting(base: str, *, token: str, made: str) -> list[str]:
 
 
 class VisitorReview(AppService):
-    """The process of one visitor. It is started without a shell, and ends with the connection or before."""
+    """The process of one visitor. It is started without a shell, and ends with the connection or before.
 
-    def __init__(self, words: Sequence[str], websocket: web.WebSocketResponse, downloads: DownloadManager) -> None:
+    Args:
+        grace_seconds: how long it may take to end by itself.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        websocket: web.WebSocketResponse,
+        downloads: DownloadManager,
+        *,
+        grace_seconds: float,
+    ) -> None:
         super().__init__(
             "bmp review",
             write_bytes=websocket.send_bytes,
@@ -118,6 +129,8 @@ class VisitorReview(AppService):
         )
         self._words = words
         self._websocket = websocket
+        self._grace_seconds = grace_seconds
+        self._ending: asyncio.Task[None] | None = None
 
     async def _close(self) -> None:
         await self._websocket.close()
@@ -153,13 +166,15 @@ class VisitorReview(AppService):
         await super().set_terminal_size(_cells(width), _cells(height))
 
     async def stop(self) -> None:
-        """Let the process end; after a while make it."""
-        task, self._task = self._task, None
-        if task is None:
-            return
+        """Let the process end; after a while make it. Whoever asks waits for the end, and does not break it off."""
+        if self._task is not None:
+            self._ending = self._ending or asyncio.create_task(self._end(self._task))
+            await asyncio.shield(self._ending)
+
+    async def _end(self, task: asyncio.Task[None]) -> None:
         assert self._process is not None
         with suppress(TimeoutError):
-            async with asyncio.timeout(GRACE_SECONDS):
+            async with asyncio.timeout(self._grace_seconds):
                 await self.send_meta({"type": "quit"})
                 await asyncio.wait({task})
         if self._process.returncode is None:
@@ -170,10 +185,19 @@ class VisitorReview(AppService):
 class ReviewServer(Server):
     """Serves the page and the connections of the visitors."""
 
-    def __init__(self, words: Sequence[str], guard: Guard) -> None:
+    def __init__(
+        self,
+        words: Sequence[str],
+        guard: Guard,
+        *,
+        most_visitors: int = MOST_VISITORS,
+        grace_seconds: float = GRACE_SECONDS,
+    ) -> None:
         super().__init__("bmp review", title="bmp review", templates_path=PAGE)
         self._words = words
         self._guard = guard
+        self._most_visitors = most_visitors
+        self._grace_seconds = grace_seconds
         self._visitors: set[VisitorReview] = set()
 
     async def make_app(self) -> web.Application:
@@ -193,10 +217,10 @@ class ReviewServer(Server):
 
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
         """Run a review for a visitor as long as the connection holds."""
-        if len(self._visitors) >= MOST_VISITORS:
-            raise web.HTTPServiceUnavailable(text=f"There are {MOST_VISITORS} visitors already.\n")
+        if len(self._visitors) >= self._most_visitors:
+            raise web.HTTPServiceUnavailable(text=f"There are {self._most_visitors} visitors already.\n")
         websocket = web.WebSocketResponse(heartbeat=15, timeout=CLOSE_SECONDS)
-        visitor = VisitorReview(self._words, websocket, self.download_manager)
+        visitor = VisitorReview(self._words, websocket, self.download_manager, grace_seconds=self._grace_seconds)
         self._visitors.add(visitor)
         try:
             await websocket.prepare(request)
@@ -206,10 +230,13 @@ class ReviewServer(Server):
         except (AssertionError, AttributeError, LookupError, TypeError, ValueError):
             log.warning("a visitor sent what is no message of the page; the connection was closed")
         finally:
-            await visitor.stop()
-            self._visitors.discard(visitor)
+            await asyncio.shield(self._see_off(visitor))  # also if the handler is broken off
             await websocket.close()
         return websocket
+
+    async def _see_off(self, visitor: VisitorReview) -> None:
+        await visitor.stop()
+        self._visitors.discard(visitor)
 
 
 def _cells(number: int) -> int:
