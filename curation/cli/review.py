@@ -29,7 +29,7 @@ def review(
     token that is printed; there is no encryption (the manual, "In the browser").
     """
     if serve:
-        _serve(app, phenomenon, host or "127.0.0.1", 8000 if port is None else port, public_url)
+        _serve(app, phenomenon, "127.0.0.1" if host is None else host, 8000 if port is None else port, public_url)
         return
     if (host, port, public_url) != (None, None, None):
         raise UsageError("--host, --port and --public-url say how to serve", "add --serve")

@@ -69,6 +69,8 @@ def serve_review(
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not host:  # which would mean all addresses
+        raise UsageError("the host has no name", "name one of this machine's addresses with --host")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family)

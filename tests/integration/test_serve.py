@@ -27,7 +27,6 @@ from curation.serve.child import DRIVER_VARIABLE, review_words
 from db.store import open_store
 
 TITLE = "Tokens per Parameter, Again"
-NEXT_TITLE = "Straight Lines All the Way"
 PATIENCE_SECONDS = 40  # of a busy machine
 HOSTILE = "a b;touch made-a $(touch made-b) `touch made-c` & '\"\\ |x"
 
@@ -157,7 +156,7 @@ async def test_a_visitor_decides_in_the_browser(db: Path, tmp_path: Path, monkey
                 visitor = Visitor(websocket)
                 await visitor.see(TITLE)
                 await visitor.press("r")
-                await visitor.see(NEXT_TITLE)
+                await visitor.see("1 decided")
                 assert decisions(db) == [("0001.00007", "reject", "ada")]
                 await visitor.press("o")
                 await visitor.see("opened https://arxiv.org/abs/0001.00025v1")
@@ -184,12 +183,12 @@ async def test_a_connection_that_breaks_ends_the_process_and_loses_no_decision(d
             await other.see(TITLE)
             assert len(served.visitors()) == 2
             await visitor.press("s")
-            await visitor.see("supports")
+            await visitor.see("1 decided")
             visitor.websocket._response.connection.transport.abort()  # type: ignore[union-attr]
-            wait_until(lambda: len(served.visitors()) == 1)
+            await asyncio.to_thread(wait_until, lambda: len(served.visitors()) == 1)
             assert decisions(db) == [("0001.00007", "accept", "ada")]
             await other.press("r")
-            await other.see("R reads the queue anew")
+            await other.see("changed meanwhile")
             assert len(decisions(db)) == 1, "decided over what another visitor decided"
 
 
@@ -219,7 +218,7 @@ async def test_when_the_server_is_killed_its_visitors_end_by_themselves(db: Path
             pids = served.visitors()
             assert len(pids) == 1
             served.process.kill()
-            wait_until(lambda: not any(map(is_alive, pids)))
+            await asyncio.to_thread(wait_until, lambda: not any(map(is_alive, pids)))
 
 
 @pytest.mark.slow
@@ -273,7 +272,7 @@ async def test_a_token_of_the_settings_is_asked_for_on_loopback_too_and_told_now
     [
         (("--port", "8001"), 2, "add --serve"),
         (("--serve", "--host", "no such host.invalid"), 2, "there is no host"),
-        (("--serve", "--host", ""), 2, "there is no host"),
+        (("--serve", "--host", ""), 2, "no name"),
         (("--serve", "--public-url", "bmp.example"), 2, "write it as https://"),
         (("--serve", "--public-url", "https://bmp.example:x"), 2, "write it as https://"),
         (("--serve", "--phenomenon", "X9"), 2, "X9"),
