@@ -31,6 +31,7 @@ _HOST = re.compile(r"(?:[A-Za-z0-9:](?:[A-Za-z0-9._:-]*[A-Za-z0-9])?)?")
 _MAIL_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 _WEB_ADDRESS = re.compile(r"https?://[A-Za-z0-9@:.%_~-]+(?:[/?#]\S*)?")
 _KEY = re.compile(r"[a-z-]+=\S+")
+_TOKEN = re.compile(r"(?:[A-Za-z0-9_-]{20,200})?")
 _CATEGORY = re.compile(r"[a-z]+(?:-[a-z]+)*(?:\.[A-Za-z]+(?:-[a-z]+)*)?")
 
 
@@ -74,6 +75,7 @@ class Settings:
     mail_from: str = ""
     mail_to: tuple[str, ...] = ()
     webhook_url: str = dataclass_field(default="", repr=False)
+    serve_token: str = dataclass_field(default="", repr=False)
 
     def holidays(self) -> frozenset[date]:
         """Return the days that were added to arXiv's holidays."""
@@ -415,6 +417,13 @@ def _secret_address(value: Any) -> str:
     return address
 
 
+def _token(value: Any) -> str:
+    """Return what an address can hold as it is, too long to be guessed, or nothing; a message never holds the value."""
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise ValueError("must be at least 20 letters, digits, - and _")
+    return value
+
+
 _COERCERS = {
     "db": _path,
     "config": _path,
@@ -444,4 +453,5 @@ _COERCERS = {
     "mail_from": _optional_mail_address,
     "mail_to": _mail_addresses,
     "webhook_url": _secret_address,
+    "serve_token": _token,
 }

@@ -59,4 +59,4 @@ def _without_path(address: str) -> str:
 
 
 _WITHOUT = {"model_prompt": "(the model's own)", "queue_threshold": "(the ranker's own)"}
-_SECRETS = {"smtp_password": lambda _: "***", "webhook_url": _without_path}
+_SECRETS = {"smtp_password": lambda _: "***", "serve_token": lambda _: "***", "webhook_url": _without_path}

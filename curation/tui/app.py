@@ -24,7 +24,7 @@ class ReviewApp(App[int]):
 
     Args:
         review: the queue in the hands of one reviewer.
-        open_url: what opens a paper's page; may raise OSError or webbrowser.Error.
+        open_url: what opens a paper's page on this desktop; may raise OSError or webbrowser.Error.
         phenomenon: only what waits for this code.
         keywords: words to underline, by phenomenon.
         clock: tells the day that a snooze is counted from.
@@ -62,10 +62,11 @@ class ReviewApp(App[int]):
             self.register_theme(theme)
         self.theme = DARK.name  # before the style sheet is read, which names its variables
         self.desk = Desk(review, phenomenon=phenomenon, codes=[code for code, _ in entries])
+        self._open_here = open_url
         self._review_screen = ReviewScreen(
             self.desk,
             keywords=keywords or {},
-            open_url=open_url,
+            open_url=self.open_url,
             clock=clock,
             open_rerank=open_rerank,
             keys=bindings,
@@ -76,6 +77,13 @@ class ReviewApp(App[int]):
     def on_mount(self) -> None:
         """Show the papers."""
         self.push_screen(self._review_screen)
+
+    def open_url(self, url: str, *, new_tab: bool = True) -> None:
+        """Open an address where the reviewer sits: in the visitor's browser, or on this desktop."""
+        if self.is_web:
+            super().open_url(url, new_tab=new_tab)
+        else:
+            self._open_here(url)
 
 
 def run_review(
