@@ -243,9 +243,14 @@ def progress_text(progress: Progress, *, decided: int) -> Content:
     """Return what was decided in this session and how fast, one figure a line."""
     lines = [(count, name) for name, count in sorted(progress.made.items(), key=lambda one: -one[1]) if count]
     lines += [(progress.taken_back, "taken back")] if progress.taken_back else []
-    parts: list[Part] = [(f"{decided} decided", "bold"), (f" in {progress.seconds / 60:.0f} minutes", "")]
+    parts: list[Part] = [(f"{decided} decided", "bold"), (f" in {_minutes(progress.seconds)}", "")]
     parts += [(f", {progress.rate:.1f} a minute", "")] if progress.rate else []
     return _join([*parts, *((f"\n{count:5d}  {name}", "") for count, name in lines)])
+
+
+def _minutes(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes} minutes" if minutes > 1 else "a minute" if minutes else "less than a minute"
 
 
 def left_text(code: str, recalls: Sequence[Row], *, rate: float | None) -> Content:
