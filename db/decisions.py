@@ -258,3 +258,18 @@ def list_events(store: Store, *, since: str, until: str) -> list[Row]:
         " WHERE d.decided_at >= ? AND d.decided_at < ? ORDER BY d.decided_at, d.decision_id",
         (since, until),
     )
+
+
+def list_reviewer_verdicts(store: Store) -> list[Row]:
+    """Return each reviewer's own newest verdict on each candidate: what was undone, and the program's own, left out.
+
+    The rows have `candidate_id`, `phenomenon`, `reviewer`, `kind` (accept, reject, maybe) and `stance`.
+    """
+    return store.rows(
+        "SELECT d.candidate_id, c.phenomenon_code AS phenomenon, d.reviewer, d.kind, d.stance"
+        " FROM decisions d JOIN candidates c USING (candidate_id) WHERE d.decision_id IN ("
+        "SELECT max(v.decision_id) FROM decisions v WHERE v.kind IN ('accept', 'reject', 'maybe') AND v.reviewer <> ?"
+        " AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = v.decision_id)"
+        " GROUP BY v.candidate_id, v.reviewer) ORDER BY d.candidate_id, d.reviewer",
+        (SYSTEM_REVIEWER,),
+    )
