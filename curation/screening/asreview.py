@@ -35,7 +35,7 @@ _TAG = re.compile(r"asreview_tag_.*_([a-z]+)")
 def csv_fields(item: Item) -> Fields:
     """Return a paper by ASReview's columns; others are kept by it and come back."""
     return {
-        "arxiv_id": item.sent.arxiv_id,
+        "arxiv_id": item.key,
         "title": item.title,
         "abstract": item.abstract,
         "authors": ";".join(item.authors),

@@ -21,8 +21,8 @@ from db.times import Clock, to_text
 
 STATUSES = (Status.REOPENED, Status.PENDING, Status.ACCEPTED, Status.REJECTED, Status.MAYBE)
 _DECIDED = {Status.ACCEPTED: Verdict.ACCEPT, Status.REJECTED: Verdict.REJECT, Status.MAYBE: Verdict.MAYBE}
-# Where a paper's id may stand; in the notes last, for they may speak of other papers.
-_ID_FIELDS = ("arxiv_id", "key", "id", "accession_number", "url", "urls", "doi", "notes")
+# Where a paper's id may stand, the surest first: a bare id may have lost a last 0, notes may speak of other papers.
+_ID_FIELDS = ("url", "urls", "doi", "arxiv_id", "key", "id", "accession_number", "notes")
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def render_ris(items: Sequence[tuple[Item, list[str]]]) -> str:
 def _ris_record(item: Item, notes: list[str]) -> dict[str, Any]:
     return {
         "type_of_reference": "JOUR",
-        "id": item.sent.arxiv_id,
+        "id": item.key,
         "title": item.title,
         "authors": list(item.authors),
         "year": item.published[:4],
@@ -77,6 +77,8 @@ def read_csv(content: str, name: str, needed: Sequence[str]) -> Iterator[tuple[s
                 yield f"line {lines.line_num}", dict(zip(header, map(unguard_field, row), strict=True))
     except (csv.Error, Fault) as fault:
         raise UsageError(f"{name}, line {lines.line_num}: {fault}", NOTHING_DONE) from None
+    if header is None:
+        _require_column([], needed, name)
 
 
 def _require_column(header: Sequence[str], needed: Sequence[str], name: str) -> None:

@@ -36,7 +36,7 @@ def csv_fields(item: Item) -> Fields:
     """Return a paper by Rayyan's columns."""
     year, month, day = item.published.split("-")
     return {
-        "key": item.sent.arxiv_id,
+        "key": item.key,
         "title": item.title,
         "year": year,
         "month": month,

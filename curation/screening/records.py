@@ -54,6 +54,11 @@ class Item:
     journal: str
     keywords: tuple[str, ...]
 
+    @property
+    def key(self) -> str:
+        """Return the paper's id as no program takes it for a number: 2001.08360 would come back as 2001.0836."""
+        return f"arXiv:{self.sent.arxiv_id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Label:
