@@ -370,3 +370,18 @@ def list_events(store: Store, *, since: str, until: str) -> list[Row]:
         " WHERE d.decided_at >= ? AND d.decided_at < ? ORDER BY d.decided_at, d.decision_id",
         (since, until),
     )
+
+
+def list_reviewer_verdicts(store: Store) -> list[Row]:
+    """Return each reviewer's own newest verdict on each candidate: what was undone, and the program's own, left out.
+
+    The rows have `candidate_id`, `phenomenon`, `reviewer`, `kind` (accept, reject, maybe) and `stance`.
+    """
+    return store.rows(
+        "SELECT candidate_id, phenomenon_code AS phenomenon, reviewer, kind, stance FROM ("
+        "SELECT candidate_id, reviewer, kind, stance, max(place) FROM decisions v"
+        " WHERE kind IN ('accept', 'reject', 'maybe') AND reviewer <> ?"
+        " AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = v.decision_id) GROUP BY candidate_id, reviewer)"
+        " JOIN candidates USING (candidate_id) ORDER BY candidate_id, reviewer",
+        (SYSTEM_REVIEWER,),
+    )

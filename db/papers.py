@@ -249,3 +249,16 @@ def iterate_current(store: Store, *, since: date | None, chunk: int) -> Iterator
     ):
         yield rows
         last = rows[-1]["arxiv_id"]
+
+
+def list_records(store: Store, arxiv_ids: Iterable[str]) -> dict[str, Row]:
+    """Return papers by id, as a bibliography has them: `abstract`, `authors`, `categories`, `doi`, `journal_ref`."""
+    rows = store.rows(
+        "SELECT p.arxiv_id, r.abstract, p.authors, p.categories, p.doi, p.journal_ref FROM papers p"
+        " JOIN revisions r USING (revision_id) WHERE p.arxiv_id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(arxiv_ids)),),
+    )
+    for row in rows:
+        row["authors"] = json.loads(row["authors"])
+        row["categories"] = row["categories"].split()
+    return {row["arxiv_id"]: row for row in rows}

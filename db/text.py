@@ -16,6 +16,11 @@ _OLD_STYLE_ID = re.compile(r"(?P<archive>[a-z]+(?:-[a-z]+)*)(?:\.[A-Z]{2})?/(?P<
 _ID_PREFIX = re.compile(
     r"^(?:https?://(?:www\.|export\.)?arxiv\.org/(?:abs|pdf)/|oai:arXiv\.org:|arXiv:)", re.IGNORECASE
 )
+# https://info.arxiv.org/help/doi.html: an arXiv DOI is 10.48550/arXiv. and the id without its version.
+_ID_IN_TEXT = re.compile(
+    r"(?:arxiv\.org/(?:abs|pdf|html)/|10\.48550/arxiv\.|arxiv:\s?)([a-z-]+(?:\.[a-z]{2})?/\d{7}|\d{4}\.\d{4,5})(?!\d)",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 def show_score(score: float, decimals: int = 2) -> str:
@@ -64,6 +69,14 @@ def parse_arxiv_id(text: str) -> str | None:
         return new["id"]
     if old := _OLD_STYLE_ID.fullmatch(bare):
         return f"{old['archive']}/{old['number']}"
+    return None
+
+
+def find_arxiv_id(text: str) -> str | None:
+    """Return the first arXiv id that stands in `text` as an address, a DOI of arXiv's, or behind `arXiv:`; or None."""
+    for found in _ID_IN_TEXT.finditer(text):
+        if arxiv_id := parse_arxiv_id(found[1]) or parse_arxiv_id(found[1].lower()):
+            return arxiv_id
     return None
 
 

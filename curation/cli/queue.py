@@ -23,6 +23,7 @@ from curation.cli.context import (
     write_json,
     write_table,
 )
+from curation.cli.screening import FORMAT, OWN, import_from, refuse_options, render_for, say_imported
 from db.errors import UsageError
 from db.records import Stance, Status, Verdict
 from db.text import clean_line, require_arxiv_id, show_score
@@ -313,39 +314,63 @@ def rerank(app: AppContext, phenomenon: str | None, as_json: bool) -> None:
 @json_option
 @pass_app
 def stats(app: AppContext, as_json: bool) -> None:
-    """Count candidates by phenomenon and state, and tell what is missed and how much is left to screen."""
+    """Count candidates by phenomenon and state; tell what is missed, what is left, and how far reviewers agree."""
+    from curation.agreement import measure_agreement
+    from curation.cli.agreeing import describe_agreement, write_agreement
     from curation.cli.remaining import gather_remaining, write_remaining
 
     with app.open_store() as store:
         counted = app.review(store).counts()
         remaining = gather_remaining(store, today=app.clock().date())
+        agreement = measure_agreement(store)
     table: dict[str, dict[str, int]] = {}
     for row in counted:
         table.setdefault(row["phenomenon"], {status.value: 0 for status in Status})[row["status"]] = row["count"]
     total = {status.value: sum(row[status.value] for row in table.values()) for status in Status}
     if as_json:
-        write_json({"total": total, "phenomena": table, **remaining})
+        write_json({"total": total, "phenomena": table, **remaining, "agreement": describe_agreement(agreement)})
         return
     rows = [(code, *row.values()) for code, row in table.items()]
     write_table([*rows, ("all", *total.values())], ("phenomenon", *total))
     write_remaining(remaining)
+    write_agreement(agreement)
 
 
 @queue.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@FORMAT
+@click.option(
+    "--phenomenon", metavar="CODE", help="What the labels of a screening program are for; default: as exported."
+)
+@click.option(
+    "--stance",
+    type=click.Choice([stance.value for stance in Stance]),
+    help="How what was included bears on the claim where the file does not tell (default: supports).",
+)
 @json_option
 @pass_app
-def import_command(app: AppContext, file: Path, as_json: bool) -> None:
+def import_command(
+    app: AppContext, file: Path, format_: str, phenomenon: str | None, stance: str | None, as_json: bool
+) -> None:
     """Append the decisions of a CSV file: phenomenon,arxiv_id,decision,stance,note,reviewer,decided_at.
 
-    All lines or none; a decision that is there already is left out, so that a file can be imported twice.
+    Or, with --format, the labels of a CSV or RIS file of ASReview or Rayyan. All lines or none; a decision that is
+    there already is left out, so that a file can be imported twice.
     """
     from curation.decisions_file import import_decisions
 
+    if format_ == OWN:
+        refuse_options(file, phenomenon=phenomenon, stance=stance)
     try:
         content = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {file}: {error}", "name a CSV file in UTF-8") from error
+        raise UsageError(f"cannot read {file}: {error}", "name a file in UTF-8") from error
+    if format_ != OWN:
+        told = import_from(app, file, content, format_, phenomenon, stance)
+        if as_json:
+            write_json(told)
+        say_imported(told)
+        return
     with app.open_store() as store:
         added, known = import_decisions(store, content, name=file.name, reviewer=app.settings.reviewer, clock=app.clock)
     if as_json:
@@ -355,16 +380,48 @@ def import_command(app: AppContext, file: Path, as_json: bool) -> None:
 
 @queue.command("export")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@FORMAT
+@click.option("--phenomenon", metavar="CODE", help="The phenomenon to screen for; screening programs need one.")
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice([status.value for status in Status]),
+    help="Only candidates that stand so, for screening programs; repeatable (default: all but snoozed).",
+)
+@json_option
 @pass_app
-def export_command(app: AppContext, file: Path) -> None:
-    """Write the decisions in force to a CSV file, or to stdout if FILE is -."""
-    from curation.decisions_file import render_decisions
-    from curation.export.write import write_file
+def export_command(
+    app: AppContext, file: Path, format_: str, phenomenon: str | None, statuses: tuple[str, ...], as_json: bool
+) -> None:
+    """Write the decisions in force to a CSV file, or to stdout if FILE is -.
 
+    Or, with --format, the queue of one phenomenon for ASReview or Rayyan: as RIS where FILE ends in .ris, else as CSV.
+    """
+    from curation.decisions_file import render_decisions
+    from curation.export.write import refuse_own_files, write_file
+
+    to_stdout = str(file) == "-"
+    if to_stdout and as_json:
+        raise UsageError("--json and the file both want stdout", "name a file")
+    if format_ == OWN:
+        refuse_options(file, phenomenon=phenomenon, status=statuses)
+    told: dict[str, Any] = {"format": format_}
     with app.open_store() as store:
-        content = render_decisions(store).encode("utf-8")
-    if str(file) == "-":
-        sys.stdout.buffer.write(content)
+        if not to_stdout:
+            refuse_own_files(store, file)
+        if format_ == OWN:
+            content = render_decisions(store)
+        else:
+            content, told = render_for(app, store, file, format_, phenomenon, statuses)
+    if to_stdout:
+        sys.stdout.buffer.write(content.encode("utf-8"))
         return
-    write_file(file, content)
-    say(f"Wrote {file}.")
+    write_file(file, content.encode("utf-8"))
+    if as_json:
+        write_json({**told, "file": str(file)})
+    say(
+        f"Wrote {file}."
+        if format_ == OWN
+        else f"Wrote {told['records']} records, {told['labelled']} labelled, to {file}."
+    )
