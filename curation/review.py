@@ -35,6 +35,7 @@ from db.store import Row, Store
 from db.text import clean_line, clean_paragraphs, show_score
 from db.times import Clock, to_text
 
+ORDERS = ("best", "phenomenon", "newest")
 LONGEST_SENTENCE = 1000  # characters
 SCORE_HIDDEN = "scores are hidden while papers drawn at random wait among the others"
 
@@ -342,6 +343,28 @@ class Review:
 
     def _today(self) -> date:
         return self._clock().date()
+
+
+def sort_rows(rows: Sequence[Row], order: str, codes: Sequence[str]) -> list[Row]:
+    """Return candidates, given best first, in one of `ORDERS`; what comes out even stays best first.
+
+    Args:
+        codes: the phenomena in the catalogue's order.
+    """
+    places = {code: place for place, code in enumerate(codes)}
+    if order == "phenomenon":
+        return sorted(rows, key=lambda row: (places.get(row["phenomenon"], len(places)), row["phenomenon"]))
+    return sorted(rows, key=lambda row: str(row["published"]), reverse=True) if order == "newest" else list(rows)
+
+
+def search_rows(rows: Sequence[Row], words: str) -> list[Row]:
+    """Return the candidates that have all the words in title, code, id or sentence, in upper or lower case."""
+    wanted = words.casefold().split()
+    return [row for row in rows if all(word in _searched(row) for word in wanted)]
+
+
+def _searched(row: Row) -> str:
+    return f"{row['phenomenon']} {row['title']} {row['arxiv_id']} {row['sentence'] or ''}".casefold()
 
 
 def repeat(event: Row, row: Row) -> Decision:

@@ -42,16 +42,35 @@ def queue() -> None:
 @queue.command("list")
 @click.option("--phenomenon", metavar="CODE", help="Only candidates for this phenomenon.")
 @click.option("--status", type=click.Choice([status.value for status in Status]), help="Only those that stand so.")
+@click.option(
+    "--search", default="", metavar="WORDS", help="Only those with all the words in title, code, id, sentence."
+)
+@click.option(
+    "--sort", type=click.Choice(("best", "phenomenon", "newest")), default="best", help="Best first, unless you say."
+)
 @click.option("--limit", type=LIMIT, help="At most so many.")
 @json_option
 @pass_app
-def list_command(app: AppContext, phenomenon: str | None, status: str | None, limit: int | None, as_json: bool) -> None:
+def list_command(
+    app: AppContext,
+    phenomenon: str | None,
+    status: str | None,
+    search: str,
+    sort: str,
+    limit: int | None,
+    as_json: bool,
+) -> None:
     """List candidates, best first; those that wait (pending and re-opened) unless --status says otherwise."""
+    from curation.review import search_rows, sort_rows
     from db.candidates import WAITING
+    from db.phenomena import list_phenomena
 
     statuses = WAITING if status is None else (Status(status),)
     with app.open_store() as store:
-        rows = app.review(store).waiting(phenomenon=phenomenon, statuses=statuses, limit=limit)
+        early = limit if sort == "best" and not search else None  # what is sorted or searched is all read
+        rows = app.review(store).waiting(phenomenon=phenomenon, statuses=statuses, limit=early)
+        codes = [entry.code for entry in list_phenomena(store)]
+    rows = sort_rows(search_rows(rows, search), sort, codes)[:limit]
     if as_json:
         write_json([{name: row[name] for name in _PUBLISHED} for row in rows])
         return

@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
-from typing import Any
 
-from curation.review import Decision, Review, repeat, undone_event
+from curation.review import ORDERS, Decision, Review, repeat, search_rows, sort_rows, undone_event
 from curation.tui.progress import Progress
 from db.candidates import WAITING
 from db.errors import DecisionError, UsageError
@@ -23,7 +21,6 @@ VIEWS: Mapping[str, tuple[Status, ...]] = {
     "rejected": (Status.REJECTED,),
     "conflicts": tuple(Status),
 }
-ORDERS = ("best", "phenomenon", "newest")
 
 
 class Desk:
@@ -57,7 +54,7 @@ class Desk:
     ) -> None:
         self._review = review
         self._waiting: list[Row] = []
-        self._places = {code: place for place, code in enumerate(codes)}
+        self._codes = codes
         self.phenomenon = phenomenon
         self.rows: list[Row] = []
         self.index = 0
@@ -100,7 +97,7 @@ class Desk:
         self.hides_scores = any(row["audit"] for row in self._waiting)
         for row in self._waiting:
             row["score_hidden"] = self.hides_scores
-        self._waiting.sort(key=self._order)
+        self._waiting = self._in_order(self._waiting)
         self._apply_filter(wanted)
 
     def show_view(self, view: str) -> None:
@@ -120,7 +117,7 @@ class Desk:
     def sort(self) -> None:
         """Go to the next order, and stay on the same candidate."""
         self.order = ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)]
-        self._waiting.sort(key=self._order)
+        self._waiting = self._in_order(self._waiting)
         self._apply_filter(self._chosen_id())
 
     def toggle_only(self) -> None:
@@ -141,9 +138,9 @@ class Desk:
         for row in self._waiting:
             if row["id"] in scores and not row["audit"]:
                 row["score"] = row["place"] = scores[row["id"]]
-        self._waiting.sort(key=self._order)
+        self._waiting = self._in_order(self._waiting)
         seen = self.rows[: self.index + 1]
-        self.rows = seen + sorted(self.rows[self.index + 1 :], key=self._order)
+        self.rows = seen + self._in_order(self.rows[self.index + 1 :])
         self._mark_groups()
 
     def filter(self, words: str) -> None:
@@ -310,8 +307,7 @@ class Desk:
         return None if row is None else int(row["id"])
 
     def _apply_filter(self, wanted: int | None) -> None:
-        words = self.words.casefold().split()
-        self.rows = [row for row in self._waiting if all(word in _searched(row) for word in words)]
+        self.rows = search_rows(self._waiting, self.words)
         places = {row["id"]: place for place, row in enumerate(self.rows)}
         self._mark_groups()
         self.go_to(places.get(wanted, self.index))
@@ -323,15 +319,10 @@ class Desk:
             row["heads_group"] = self.order == "phenomenon" and row["phenomenon"] != before
             before = row["phenomenon"]
 
-    def _order(self, row: Row) -> tuple[Any, ...]:
-        """Return what the rows stand by; best first is what `list_candidates` gives mixed."""
-        best = (row["status"] != Status.REOPENED, row["place"] is None, -(row["place"] or 0.0), row["id"])
-        if self.order == "phenomenon":
-            return (self._places.get(row["phenomenon"], len(self._places)), row["phenomenon"], *best)
-        if self.order == "newest":
-            return (-date.fromisoformat(row["published"]).toordinal(), *best)
-        return best
+    def _in_order(self, rows: Sequence[Row]) -> list[Row]:
+        return sort_rows(sorted(rows, key=_best_first), self.order, self._codes)
 
 
-def _searched(row: Row) -> str:
-    return f"{row['phenomenon']} {row['title']} {row['arxiv_id']} {row['sentence'] or ''}".casefold()
+def _best_first(row: Row) -> tuple[bool, bool, float, int]:
+    """Return what a mixed list is ordered by, as `list_candidates` does."""
+    return row["status"] != Status.REOPENED, row["place"] is None, -(row["place"] or 0.0), row["id"]

@@ -455,3 +455,17 @@ def test_other_keys_are_settings_and_wrong_ones_are_told(filled: Bmp, monkeypatc
     assert filled("config", "show", "--json").json["keys"]["value"] == ["reject=x", "undo=u,ctrl+z"]
     monkeypatch.setenv("BMP_KEYS", "reject")
     assert_one_line(filled("config", "show"), 2, "keys", "reject=x")
+
+
+def test_the_list_is_searched_and_sorted(filled: Bmp) -> None:
+    best = filled("queue", "list", "--json").json
+    _decide(filled, "0001.00018", "maybe")
+    _decide(filled, "0001.00016", "maybe")
+    rows = filled("queue", "list", "--status", "maybe", "--sort", "newest", "--json").json
+    assert [row["published"] for row in rows] == sorted((row["published"] for row in rows), reverse=True)
+    word = rows[-1]["title"].split()[0]
+    found = filled("queue", "list", "--status", "maybe", "--search", word.upper(), "--limit", 1, "--json").json
+    assert [row["id"] for row in found] == [rows[-1]["id"]]
+    assert filled("queue", "list", "--search", "no such word", "--json").json == []
+    assert filled("queue", "list", "--sort", "worst").code == 2
+    assert best == filled("queue", "list", "--json").json

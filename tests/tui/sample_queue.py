@@ -100,6 +100,18 @@ def decide_earlier(store: Store) -> None:
     other.undo(best)
 
 
+def decide_apart(store: Store) -> None:
+    """Let two reviewers accept and contradict each other, neither seeing what the other did."""
+    rows = [row for row in review_of(store).waiting() if row["phenomenon"] == "W1.4"]
+    for name, stances in (
+        ("grace", (Stance.SUPPORTS, Stance.QUALIFIES)),
+        ("ben", (Stance.CONTRADICTS, Stance.QUALIFIES)),
+    ):
+        blind = Review(store, reviewer=name, clock=lambda: NOW, blind=True)
+        for row, stance in zip(rows[1:], stances, strict=True):
+            blind.decide(row["id"], Decision(Verdict.ACCEPT, stance))
+
+
 def _sentence(abstract: str, opening: str | None) -> Sentence | None:
     if opening is None:
         return None

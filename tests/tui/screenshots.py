@@ -8,13 +8,22 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tui.sample_queue import NOW, decide_earlier, fill_with_sample, review_of
+from tui.sample_queue import NOW, decide_apart, decide_earlier, fill_with_sample, review_of
 
+from crawler.ranking.splitting import split_sentences
 from curation.tui.app import ReviewApp
+from curation.tui.screens import Tools
 from db.phenomena import list_phenomena
 from db.store import Store, open_store
 
-PICTURES = {"review.svg": (120, 36), "review-80x24.svg": (80, 24)}
+PICTURES: dict[str, tuple[tuple[int, int], tuple[str, ...]]] = {  # size, and the keys pressed before
+    "review.svg": ((120, 36), ()),
+    "review-80x24.svg": ((80, 24), ()),
+    "review-160x48.svg": ((160, 48), ("S",)),
+    "review-light.svg": ((120, 36), ("t",)),
+    "review-sentence.svg": ((80, 24), ("enter", "e", "right")),
+    "review-conflict.svg": ((120, 36), ("v", "x")),
+}
 
 
 def draw(folder: Path) -> list[Path]:
@@ -23,13 +32,21 @@ def draw(folder: Path) -> list[Path]:
     with tempfile.TemporaryDirectory() as place, open_store(Path(place) / "sample.db", create=True) as store:
         fill_with_sample(store)
         decide_earlier(store)
-        return [_draw_one(store, folder / name, size) for name, size in PICTURES.items()]
+        decide_apart(store)
+        return [_draw_one(store, folder / name, size, keys) for name, (size, keys) in PICTURES.items()]
 
 
-def _draw_one(store: Store, path: Path, size: tuple[int, int]) -> Path:
-    keywords = {entry.code: entry.keywords for entry in list_phenomena(store)}
-    app = ReviewApp(review_of(store), open_url=lambda url: None, keywords=keywords, clock=lambda: NOW)
-    picture = asyncio.run(_picture(app, size))
+def _draw_one(store: Store, path: Path, size: tuple[int, int], keys: tuple[str, ...]) -> Path:
+    catalogue = list_phenomena(store)
+    app = ReviewApp(
+        review_of(store),
+        open_url=lambda url: None,
+        keywords={entry.code: entry.keywords for entry in catalogue},
+        clock=lambda: NOW,
+        entries=[(entry.code, entry.title) for entry in catalogue],
+        tools=Tools(lambda text: [(one.start, one.end) for one in split_sentences(text)]),
+    )
+    picture = asyncio.run(_picture(app, size, keys))
     path.write_text(_tidy(picture), encoding="utf-8")
     return path
 
@@ -40,8 +57,9 @@ def _tidy(picture: str) -> str:
     return "\n".join(line.rstrip() for line in bare.splitlines() if line.strip()) + "\n"
 
 
-async def _picture(app: ReviewApp, size: tuple[int, int]) -> str:
+async def _picture(app: ReviewApp, size: tuple[int, int], keys: tuple[str, ...]) -> str:
     async with app.run_test(size=size) as pilot:
+        await pilot.press(*keys)
         await pilot.pause()
         return app.export_screenshot(title="bmp review", simplify=True)
 
