@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tui.screenshots import PICTURES, draw
 
-
 DOCS = Path(__file__).parents[2] / "docs"
 
 
