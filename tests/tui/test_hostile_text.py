@@ -12,10 +12,14 @@ from rich.segment import Segment
 from textual import events
 from tui.sample_queue import HITS, NOW, Hit, fill, review_of, sample_papers
 
-from curation.review import Decision
+from crawler.ranking.splitting import split_sentences
+from curation.export.bibtex_text import render_paper
+from curation.review import Decision, Review
 from curation.tui.app import ReviewApp
+from curation.tui.screens import Tools
 from db.decisions import reopen_accepted
 from db.errors import DecisionError
+from db.phenomena import list_phenomena
 from db.records import Aspect, Criteria, Phenomenon, Stance, Verdict
 from db.times import to_text
 
@@ -153,6 +157,31 @@ async def test_hostile_text_stays_text_in_every_dialog(hostile_place: Any, place
     async with app.run_test(size=(80, 24)) as pilot:
         app.desk.go_to(place_in_queue)
         for keys in (("r",), ("u",), ("n",), ("enter",), ("enter",), ("a", "escape"), ("o",), ("slash", "z"), ("q",)):
+            await pilot.press(*keys)
+            await pilot.pause()
+            assert_harmless(app)
+        assert app.is_running
+
+
+@pytest.mark.parametrize("place_in_queue", range(len(HOSTILE)))
+async def test_hostile_text_stays_text_in_the_newer_screens(hostile_place: Any, place_in_queue: int) -> None:
+    """Another phenomenon, the sentence, BibTeX, views and orders, with hostile names on both sides of a conflict."""
+    text = HOSTILE[place_in_queue]
+    key = hostile_place.store.value("SELECT max(candidate_id) FROM candidates")
+    for number, stance in enumerate((Stance.SUPPORTS, Stance.CONTRADICTS)):
+        name = f"{text}{number}"[-100:]
+        blind = Review(hostile_place.store, reviewer=name, clock=lambda: NOW, blind=True)
+        blind.decide(key, Decision(Verdict.ACCEPT, stance, note=text))
+    entries = [(one.code, one.title) for one in list_phenomena(hostile_place.store)]
+    split = Tools(lambda abstract: [(one.start, one.end) for one in split_sentences(abstract)], render_paper)
+    app = hostile_place.app(entries=entries, tools=split)
+    strokes: tuple[tuple[str, ...], ...] = (
+        ("d",), ("o",), ("down", "escape"), ("e",), ("right",), ("left_curly_bracket", "enter"), ("y",), ("S",), ("S",),
+        ("P",), ("P",), ("i",), ("escape", "v"), ("x",), ("v", "a"), ("v", "w"), ("d", "down", "enter"), ("u",), ("U",),
+    )  # fmt: skip
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.desk.go_to(place_in_queue)
+        for keys in strokes:
             await pilot.press(*keys)
             await pilot.pause()
             assert_harmless(app)
