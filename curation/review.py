@@ -275,7 +275,7 @@ class Review:
         if self.blind:
             raise UsageError("conflicts show what others decided, and the review is blind", "set BMP_BLIND=no to see")
         sides = list_conflicts(self._store)
-        rows = self.waiting(phenomenon=phenomenon, statuses=tuple(Status))
+        rows = self.waiting(phenomenon=phenomenon, statuses=tuple(Status)) if sides else []
         return [{**row, "sides": [_event(side) for side in sides[row["id"]]]} for row in rows if row["id"] in sides]
 
     def _newest_undoable(self) -> int | None:
