@@ -62,8 +62,7 @@ def guard_field(text: str) -> str:
     return f"'{text}" if text.startswith((*_FORMULA_STARTS, "'")) else text
 
 
-def unguard_field(text: str) -> str:
-    """Return the text that `guard_field` was given."""
+def _unguard(text: str) -> str:
     return text[1:] if text.startswith("'") and text[1:].startswith((*_FORMULA_STARTS, "'")) else text
 
 
@@ -118,7 +117,7 @@ class _Fault(Exception):
 def _parse_row(row: dict[str, str | None], codes: set[str], reviewer: str, now: str) -> _Line:
     if None in row or None in row.values():
         raise _Fault("it has not as many fields as the header")
-    fields = {column: unguard_field((row.get(column) or "").strip()) for column in COLUMNS}
+    fields = {column: _unguard((row.get(column) or "").strip()) for column in COLUMNS}
     if fields["phenomenon"] not in codes:
         raise _Fault(f"there is no phenomenon '{clean_line(fields['phenomenon'])[:40]}'")
     arxiv_id = parse_arxiv_id(fields["arxiv_id"])

@@ -80,7 +80,7 @@ def import_from(
             name=file.name,
             phenomenon=phenomenon,
             stance=Stance(stance or Stance.SUPPORTS),
-            reviewer=app.settings.reviewer,
+            reviewer=app.review(store).reviewer,
             clock=app.clock,
         )
     return {

@@ -10,7 +10,7 @@ from curation.screening import asreview, rayyan
 from curation.screening.files import NOTHING_DONE, read_csv, read_ris, render_csv, render_ris
 from curation.screening.records import Entry, Fault, Fields, Item, Label, Sent, take_sent
 from db.candidates import add_candidate, find_candidate_id, list_candidates
-from db.decisions import SYSTEM_REVIEWER, append_verdict, find_effective
+from db.decisions import SYSTEM_REVIEWER, append_verdict
 from db.errors import UsageError
 from db.papers import find_known_ids, list_records
 from db.phenomena import find_phenomenon
@@ -163,16 +163,18 @@ def import_labels(
     labels = {
         (entry.arxiv_id or "", label.reviewer or reviewer): (entry, label) for entry in ours for label in entry.labels
     }
-    now, added = to_text(clock()), 0
+    moment = clock()
+    waiting = list_candidates(store, today=moment.date(), phenomenon=code, statuses=(Status.REOPENED,))
+    reopened = {row["id"]: row["decided_at"] for row in waiting}
+    added = 0
     with store.transaction():
         for (arxiv_id, whose), (entry, label) in labels.items():
-            full = replace(label, reviewer=whose, stance=_full_stance(label, stance))
-            added += _append(store, arxiv_id, code, full, now, entry.sent, told=label.stance is not None)
+            candidate_id = _require_candidate(store, arxiv_id, code, to_text(moment))
+            answers = _answers(reopened.get(candidate_id), label, entry.sent)
+            if answers or not _is_known(store, candidate_id, whose, label):
+                _append(store, candidate_id, whose, label, stance, to_text(moment))
+                added += 1
     return Incoming(added, len(labels) - added, sum(not entry.labels for entry in ours), unknown)
-
-
-def _full_stance(label: Label, stance: Stance) -> Stance | None:
-    return label.stance or stance if label.verdict is Verdict.ACCEPT else None
 
 
 def _read_entries(content: str, program: Program, ris: bool, name: str) -> Iterator[Entry]:
@@ -218,44 +220,41 @@ def _settle_phenomenon(store: Store, entries: Sequence[Entry], phenomenon: str |
     return find_phenomenon(store, code).code
 
 
-def _append(store: Store, arxiv_id: str, code: str, label: Label, now: str, sent: Sent | None, *, told: bool) -> bool:
-    """Append a label as a decision unless it is known or overtaken; tell whether it was appended."""
-    assert label.reviewer is not None
+def _require_candidate(store: Store, arxiv_id: str, code: str, now: str) -> int:
     add_candidate(store, arxiv_id, code, now=now)
     candidate_id = find_candidate_id(store, arxiv_id, code)
     assert candidate_id is not None  # it was just added
-    newest = _find_newest(store, candidate_id, label.reviewer)
-    if newest is not None and not _answers_reopening(store, candidate_id, label, sent):
-        same = newest["kind"] == label.verdict and (not told or newest["stance"] == label.stance)
-        if same or (label.decided_at is not None and label.decided_at < newest["decided_at"]):
-            return False
+    return candidate_id
+
+
+def _append(store: Store, candidate_id: int, reviewer: str, label: Label, stance: Stance, now: str) -> None:
     append_verdict(
         store,
         candidate_id,
         label.verdict,
-        reviewer=label.reviewer,
+        reviewer=reviewer,
         now=label.decided_at or now,
-        stance=label.stance,
+        stance=label.stance or stance if label.verdict is Verdict.ACCEPT else None,
         note=label.note,
     )
-    return True
 
 
-def _find_newest(store: Store, candidate_id: int, reviewer: str) -> Row | None:
-    """Return the reviewer's newest verdict on a candidate that was not undone, or None."""
-    return store.row(
+def _is_known(store: Store, candidate_id: int, reviewer: str, label: Label) -> bool:
+    """Tell whether the reviewer's newest verdict that was not undone says what the label says, or is newer."""
+    newest = store.row(
         "SELECT kind, stance, decided_at FROM decisions AS d WHERE candidate_id = ? AND reviewer = ?"
         " AND kind IN ('accept', 'reject', 'maybe')"
         " AND NOT EXISTS (SELECT 1 FROM decisions AS u WHERE u.undoes = d.decision_id)"
         " ORDER BY decision_id DESC LIMIT 1",
         (candidate_id, reviewer),
     )
-
-
-def _answers_reopening(store: Store, candidate_id: int, label: Label, sent: Sent | None) -> bool:
-    """Tell whether a candidate waits re-opened and the label was given in knowledge of that."""
-    effective = find_effective(store, candidate_id)
-    if effective is None or effective["kind"] != "reopen":
+    if newest is None:
         return False
+    same = newest["kind"] == label.verdict and label.stance in (None, newest["stance"])
+    return same or (label.decided_at is not None and label.decided_at < newest["decided_at"])
+
+
+def _answers(reopened_at: str | None, label: Label, sent: Sent | None) -> bool:
+    """Tell whether a candidate waits re-opened and the label was given in knowledge of that."""
     since = label.decided_at or (sent.reopened_at if sent else None)
-    return since is not None and since >= effective["decided_at"]
+    return reopened_at is not None and since is not None and since >= reopened_at

@@ -9,7 +9,7 @@ from typing import Any
 
 import rispy
 
-from curation.decisions_file import guard_field, unguard_field
+from curation.decisions_file import guard_field
 from curation.screening.records import Fault, Fields, Item
 from db.errors import UsageError
 
@@ -74,7 +74,7 @@ def read_csv(content: str, name: str, needed: Sequence[str]) -> Iterator[tuple[s
             elif row:
                 if len(row) != len(header):
                     raise Fault(f"it has {len(row)} fields, the header has {len(header)}")
-                yield f"line {lines.line_num}", dict(zip(header, map(unguard_field, row), strict=True))
+                yield f"line {lines.line_num}", dict(zip(header, row, strict=True))
     except (csv.Error, Fault) as fault:
         raise UsageError(f"{name}, line {lines.line_num}: {fault}", NOTHING_DONE) from None
     if header is None:

@@ -265,6 +265,13 @@ def test_a_label_that_asreview_was_given_stays_its_reviewers(queue: Store) -> No
     }
 
 
+def test_a_label_that_tells_no_stance_leaves_the_stance_as_it_is(queue: Store) -> None:
+    _decide(queue, PAPERS[0], Decision(Verdict.ACCEPT, Stance.CONTRADICTS))
+    assert _import(queue, _asreview(included="1"), "asreview").added == 0
+    assert _import(queue, _asreview(included="1", keywords="qualifies"), "asreview").added == 1
+    assert [row["stance"] for row in list_reviewer_verdicts(queue)] == ["qualifies"]
+
+
 def test_an_older_label_does_not_overtake_a_newer_decision(queue: Store) -> None:
     _decide(queue, PAPERS[0], Decision(Verdict.REJECT))
     older = _asreview(asreview_label="1", asreview_time="2026-11-20 08:00:00")
