@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from db.candidates import add_candidate, find_candidate_id
-from db.decisions import EFFECTIVE_DECISIONS, append_verdict
+from db.decisions import SEEN_DECISION, append_verdict
 from db.errors import DecisionError, UsageError
 from db.papers import find_known_ids
 from db.phenomena import list_phenomena
@@ -41,13 +41,17 @@ class _Line:
     until: date | None
 
 
-def render_decisions(store: Store) -> str:
-    """Return the decisions in force as CSV (RFC 4180), oldest first; safe to open in a spreadsheet."""
+def render_decisions(store: Store, *, mine: str | None = None) -> str:
+    """Return the decisions in force as CSV (RFC 4180), oldest first; safe to open in a spreadsheet.
+
+    Args:
+        mine: only what this reviewer decided.
+    """
     rows = store.rows(
         "SELECT c.phenomenon_code AS phenomenon, c.arxiv_id, d.kind AS decision, d.stance, d.note, d.reviewer,"
-        f" d.decided_at, d.until FROM ({EFFECTIVE_DECISIONS}) e JOIN decisions d USING (decision_id)"
-        " JOIN candidates c ON c.candidate_id = d.candidate_id WHERE d.kind <> 'reopen'"
-        " ORDER BY d.decided_at, c.arxiv_id, c.phenomenon_code"
+        f" d.decided_at, d.until FROM candidates c JOIN decisions d ON d.decision_id = {SEEN_DECISION}"
+        " WHERE d.kind <> 'reopen' ORDER BY d.decided_at, c.arxiv_id, c.phenomenon_code",
+        {"mine": mine},
     )
     out = io.StringIO(newline="")
     writer = csv.writer(out)
@@ -200,5 +204,6 @@ def _append(store: Store, line: _Line) -> bool:
         stance=line.stance,
         note=line.note,
         until=line.until,
+        mine=line.reviewer,  # who wrote it elsewhere did not see what is here
     )
     return True

@@ -73,6 +73,11 @@ class Review:
         return self._reviewer
 
     @property
+    def mine(self) -> str | None:
+        """Return the reviewer, where others' decisions are hidden, else None."""
+        return self._mine
+
+    @property
     def blind(self) -> bool:
         """Return whether others' decisions are hidden."""
         return self._mine is not None

@@ -430,7 +430,7 @@ def export_command(
         if not to_stdout:
             refuse_own_files(store, file)
         if format_ == OWN:
-            content = render_decisions(store)
+            content = render_decisions(store, mine=app.review(store).mine)
         else:
             content, told = render_for(app, store, file, format_, phenomenon, statuses)
     if to_stdout:

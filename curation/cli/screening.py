@@ -55,7 +55,13 @@ def render_for(
         raise UsageError(f"--format {format_} needs --phenomenon CODE", "a record there holds one label, for one claim")
     chosen = [Status(status) for status in statuses] or STATUSES
     made = render_queue(
-        store, PROGRAMS[format_], phenomenon, ris=is_ris(file), today=app.clock().date(), statuses=chosen
+        store,
+        PROGRAMS[format_],
+        phenomenon,
+        ris=is_ris(file),
+        today=app.clock().date(),
+        statuses=chosen,
+        mine=app.review(store).mine,
     )
     told = {"format": format_, "phenomenon": phenomenon, "records": made.records, "labelled": made.labelled}
     return made.content, told

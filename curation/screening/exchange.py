@@ -67,18 +67,20 @@ def render_queue(
     ris: bool,
     today: date,
     statuses: Sequence[Status] = STATUSES,
+    mine: str | None = None,
 ) -> Outgoing:
     """Return the candidates of a phenomenon as a file, those that wait first; decided ones carry their label.
 
     Args:
         ris: as RIS, not as CSV.
         today: the day that snoozed candidates are judged by.
+        mine: judge how they stand by this reviewer's decisions alone.
 
     Raises:
         UsageError: there is no such phenomenon.
     """
     find_phenomenon(store, phenomenon)
-    rows = list_candidates(store, today=today, phenomenon=phenomenon, statuses=statuses, mixed=True)
+    rows = list_candidates(store, today=today, phenomenon=phenomenon, statuses=statuses, mixed=True, mine=mine)
     records = list_records(store, [row["arxiv_id"] for row in rows])
     items = [_item(row, records[row["arxiv_id"]]) for row in rows]
     content = (
@@ -236,6 +238,7 @@ def _append(store: Store, candidate_id: int, reviewer: str, label: Label, stance
         now=label.decided_at or now,
         stance=label.stance or stance if label.verdict is Verdict.ACCEPT else None,
         note=label.note,
+        mine=reviewer,  # who labelled it elsewhere did not see what is here
     )
 
 

@@ -259,6 +259,25 @@ def test_what_is_no_database_of_ours_is_refused_in_one_line(bmp: Bmp, tmp_path: 
     assert itself.code == 1 and "the database itself" in itself.err
 
 
+def test_what_two_people_labelled_elsewhere_is_a_conflict_and_a_blind_export_holds_the_own_alone(
+    bmp: Bmp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(tmp_path / "mine.db", paper(PAPERS[0])).close()
+    db = ("--db", tmp_path / "mine.db")
+    lines = "phenomenon,arxiv_id,decision,stance,note,reviewer,decided_at\n"
+    for name, verdict in (("ada", "accept"), ("ben", "reject")):
+        lines += f"W2.2,{PAPERS[0]},{verdict},,,{name},2026-11-01T00:00:00Z\n"
+    (tmp_path / "labels.csv").write_text(lines, encoding="utf-8")
+    assert bmp(*db, "queue", "import", tmp_path / "labels.csv", "--json").json == {"added": 2, "known": 0}
+    (conflict,) = bmp(*db, "queue", "conflicts", "--json").json
+    assert {side["reviewer"] for side in conflict["sides"]} == {"ada", "ben"}
+    monkeypatch.setenv("BMP_BLIND", "yes")
+    monkeypatch.setenv("BMP_REVIEWER", "ada")
+    for words in (("-",), ("-", "--format", "rayyan", "--phenomenon", "W2.2")):
+        told = bmp(*db, "queue", "export", *words).out
+        assert "ada" in told and "ben" not in told
+
+
 def test_conflicts_are_not_for_the_blind(bmp: Bmp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begin(tmp_path / "mine.db").close()
     monkeypatch.setenv("BMP_BLIND", "yes")

@@ -114,12 +114,16 @@ def test_a_database_of_before_the_reasons_is_upgraded(tmp_path: Path) -> None:
     older._migrations = [step for step in migrations._migrations if step.name < "m0005"]
     path = tmp_path / "old.db"
     with open_store(path, create=True, clock=lambda: NOW, schema=older) as store:
-        later = {"precision": "REAL", "decided": "INTEGER"}  # columns that later steps bring
-        for name, kind in later.items():
-            store.connection.execute(f"ALTER TABLE rankings ADD COLUMN {name} {kind}")
+        later = {  # columns that later steps bring
+            ("rankings", "precision"): "REAL",
+            ("rankings", "decided"): "INTEGER",
+            ("decisions", "place"): "TEXT",
+        }
+        for (table, name), kind in later.items():
+            store.connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
         fill_one(store, None)
-        for name in later:
-            store.connection.execute(f"ALTER TABLE rankings DROP COLUMN {name}")
+        for table, name in later:
+            store.connection.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
     with open_store(path, clock=lambda: NOW) as store:
         assert show(store)["because"] == {"words": [], "nearest": []}
         assert store.value("SELECT count(*) FROM match_reasons") == 0

@@ -41,7 +41,7 @@ def start(database: Path) -> Iterator[Start]:
         environment = {**os.environ, "BMP_REVIEWER": reviewer}
         terminal = Terminal(database, environment=environment, **options)
         begun.append(terminal)
-        terminal.wait_for(lambda text: "0 decided" in text and " of 1" in text)
+        terminal.wait_for(lambda text: re.search(r" 1 of \d+ 0 decided", text) is not None)
         return terminal
 
     yield run
