@@ -237,8 +237,11 @@ class ReviewScreen(Screen[None]):
         if row is None or self._tools.render_bibtex is None:
             return
         entry = self._tools.render_bibtex(row)
-        self.app.copy_to_clipboard(entry)
-        self._said = f"copied {entry[: entry.index(',')]} as BibTeX"
+        if self.app.is_web:  # a browser hands its clipboard to nobody's terminal
+            self._said = f"no clipboard here: bmp queue show {row['id']} --bibtex"
+        else:
+            self.app.copy_to_clipboard(entry)
+            self._said = f"copied {entry[: entry.index(',')]} as BibTeX"
         self._show_foot()
 
     def action_ask_view(self) -> None:
