@@ -13,14 +13,14 @@ from typing import TypeVar
 from db.candidates import add_candidate, find_candidate_id
 from db.decisions import SEEN_DECISION, append_verdict
 from db.errors import DecisionError, UsageError
-from db.papers import find_known_ids
+from db.papers import find_known_ids, list_records
 from db.phenomena import list_phenomena
 from db.records import Stance, Verdict
 from db.store import Store
-from db.text import clean_line, clean_paragraphs, parse_arxiv_id
+from db.text import clean_line, clean_paragraphs, find_words, parse_arxiv_id
 from db.times import Clock, to_text
 
-COLUMNS = ("phenomenon", "arxiv_id", "decision", "stance", "note", "reviewer", "decided_at", "until")
+COLUMNS = ("phenomenon", "arxiv_id", "decision", "stance", "note", "reviewer", "decided_at", "until", "sentence")
 _REQUIRED = ("phenomenon", "arxiv_id", "decision")
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -39,6 +39,7 @@ class _Line:
     reviewer: str
     decided_at: str
     until: date | None
+    sentence: str | None
 
 
 def render_decisions(store: Store, *, mine: str | None = None) -> str:
@@ -49,7 +50,7 @@ def render_decisions(store: Store, *, mine: str | None = None) -> str:
     """
     rows = store.rows(
         "SELECT c.phenomenon_code AS phenomenon, c.arxiv_id, d.kind AS decision, d.stance, d.note, d.reviewer,"
-        f" d.decided_at, d.until FROM candidates c JOIN decisions d ON d.decision_id = {SEEN_DECISION}"
+        f" d.decided_at, d.until, d.sentence FROM candidates c JOIN decisions d ON d.decision_id = {SEEN_DECISION}"
         " WHERE d.kind <> 'reopen' ORDER BY d.decided_at, c.arxiv_id, c.phenomenon_code",
         {"mine": mine},
     )
@@ -140,6 +141,7 @@ def _parse_row(row: dict[str, str | None], codes: set[str], reviewer: str, now: 
         clean_line(fields["reviewer"])[:100] or reviewer,
         _moment(fields["decided_at"]) or now,
         _day(fields["until"]) if verdict is Verdict.SNOOZE else None,
+        fields["sentence"] or None,
     )
 
 
@@ -204,6 +206,14 @@ def _append(store: Store, line: _Line) -> bool:
         stance=line.stance,
         note=line.note,
         until=line.until,
+        sentence=_find_sentence(store, line),
         mine=line.reviewer,  # who wrote it elsewhere did not see what is here
+        elsewhere=True,
     )
     return True
+
+
+def _find_sentence(store: Store, line: _Line) -> str | None:
+    """Return the part of the present abstract that reads as the line's sentence; None where it is of another text."""
+    abstract = list_records(store, [line.arxiv_id])[line.arxiv_id]["abstract"]
+    return find_words(abstract, line.sentence) if line.sentence else None

@@ -11,13 +11,13 @@ from db.store import Row, Store
 PARTS = ("title", "abstract")
 
 
-def find_difference(store: Store, candidate_id: int) -> dict[str, Any] | None:
+def find_difference(store: Store, candidate_id: int, *, mine: str | None = None) -> dict[str, Any] | None:
     """Return what changed since the acceptance that a re-opened candidate rests on, or None if it is not re-opened.
 
     It has `reason`, `from_version`, `to_version`, `withdrawn` (as the paper stands now), and for `title` and
     `abstract` each a list of pieces: `op` (`same`, `removed`, `added`) and `text`.
     """
-    found = find_reopening(store, candidate_id)
+    found = find_reopening(store, candidate_id, mine=mine)
     if found is None:
         return None
     return {

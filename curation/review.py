@@ -12,6 +12,7 @@ from db.candidates import (
     WAITING,
     add_candidate,
     count_by_status,
+    drop_candidate,
     find_candidate,
     find_candidate_id,
     list_candidates,
@@ -19,23 +20,25 @@ from db.candidates import (
 )
 from db.conflicts import list_conflicts, list_sides
 from db.decisions import (
+    SYSTEM_REVIEWER,
     append_undo,
     append_verdict,
     find_effective,
     list_decisions,
     list_known,
-    newest_undo,
+    list_own,
     newest_undoable,
 )
 from db.errors import DecisionError, UsageError
 from db.papers import find_known_ids
-from db.phenomena import find_phenomenon
+from db.phenomena import find_phenomenon, list_phenomena
 from db.records import Stance, Status, Verdict
 from db.store import Row, Store
-from db.text import clean_line, clean_paragraphs, show_score
+from db.text import clean_line, clean_paragraphs, find_words, show_score
 from db.times import Clock, to_text
 
 ORDERS = ("best", "phenomenon", "newest")
+_MOVED = re.compile(r"re-assigned to (\S+?)(?::\s|$)")
 LONGEST_SENTENCE = 1000  # characters
 SCORE_HIDDEN = "scores are hidden while papers drawn at random wait among the others"
 
@@ -136,7 +139,9 @@ class Review:
             for other in row["others"]:
                 other["score"] = None
         row["known"] = list_known(self._store, row["phenomenon"], but=candidate_id, mine=self._mine)
-        row["difference"] = find_difference(self._store, candidate_id) if row["status"] == Status.REOPENED else None
+        row["difference"] = (
+            find_difference(self._store, candidate_id, mine=self._mine) if row["status"] == Status.REOPENED else None
+        )
         row["history"] = [_event(event) for event in list_decisions(self._store, candidate_id, mine=self._mine)]
         row["sides"] = [] if self.blind else [_event(side) for side in list_sides(self._store, candidate_id)]
         return row
@@ -206,33 +211,56 @@ class Review:
             if seen is not None:
                 self._refuse_if_changed(candidate_id, seen)
             self._append(candidate_id, Decision(Verdict.REJECT, note=said))
-            add_candidate(self._store, row["arxiv_id"], phenomenon, now=to_text(self._clock()))
             other = find_candidate_id(self._store, row["arxiv_id"], phenomenon)
-            assert other is not None  # it was just added
+            assert other is not None  # the rejection queued it
             if stance is not None:
                 self._append(other, Decision(Verdict.ACCEPT, stance, note))
         return self.show(other)
 
     def redo(self, candidate_id: int | None = None) -> Row:
-        """Make the decision again that this reviewer's newest undo took back, and return its candidate.
+        """Make the decision again that this reviewer took back last, as often as there is one; return its candidate.
 
         Args:
-            candidate_id: the newest undo on this candidate.
+            candidate_id: what was taken back last on this candidate.
 
         Raises:
-            DecisionError: nothing was taken back, or something was decided there since.
+            DecisionError: nothing was taken back, or somebody else decided there since.
         """
         with self._store.transaction():
-            event = newest_undo(self._store, self._reviewer, candidate_id)
-            if event is None:
+            undone = self._list_undone(candidate_id)
+            if not undone:
+                where = "" if candidate_id is None else f" on candidate {candidate_id}"
                 raise DecisionError(
-                    f"{self._reviewer} has taken nothing back", "`bmp queue undo` takes a decision back"
+                    f"{self._reviewer} has nothing{where} to make again", "`bmp queue undo` comes first"
                 )
+            event = undone[-1]
             found = int(event["candidate_id"])
-            if not event["last"]:
-                raise DecisionError(f"candidate {found} was decided since", f"`bmp queue show {found}` tells how")
-            self._append(found, repeat(event, self.show(found)))
+            row = self.show(found)
+            if (newest := row["history"][-1])["reviewer"] not in (self._reviewer, SYSTEM_REVIEWER):
+                raise DecisionError(
+                    f"{newest['reviewer']} decided candidate {found} since", f"see `bmp queue show {found}`"
+                )
+            self._append(found, repeat(event, row))
         return self.show(found)
+
+    def _list_undone(self, candidate_id: int | None) -> list[Row]:
+        """Return the decisions that this reviewer took back and can make again, the next one last, as the log tells.
+
+        What was made again counts no more; any other decision puts an end to all before it.
+        """
+        undone: list[Row] = []
+        events = list_own(self._store, self._reviewer, candidate_id)
+        by_id = {event["decision_id"]: event for event in events}
+        said = ("candidate_id", "kind", "stance", "note", "until")
+        for event in events:
+            if event["kind"] == "undo":
+                if event["undoes"] in by_id:  # another reviewer's decision is not ours to make
+                    undone.append(by_id[event["undoes"]])
+            elif undone and all(undone[-1][name] == event[name] for name in said):
+                undone.pop()
+            else:
+                undone.clear()
+        return undone
 
     def undo(self, candidate_id: int | None = None) -> Row:
         """Take back the decision in force on a candidate, or this reviewer's newest one; return the candidate.
@@ -244,6 +272,7 @@ class Review:
             found = candidate_id if candidate_id is not None else self._newest_undoable()
             if found is None:
                 raise DecisionError(f"{self._reviewer} has no decision to undo")
+            self._leave_unmoved(found)
             append_undo(self._store, found, reviewer=self._reviewer, now=to_text(self._clock()), mine=self._mine)
         return self.show(found)
 
@@ -290,7 +319,9 @@ class Review:
         if decision.until is not None and decision.until <= self._today():
             raise DecisionError(f"{decision.until} is not in the future", "snooze until a later day")
         note = clean_paragraphs(decision.note) if decision.note else None
-        self._refuse_repeat(candidate_id, replace(decision, note=note or None))
+        sentence = None if decision.sentence is None else self._find_sentence(candidate_id, decision.sentence)
+        self._refuse_repeat(candidate_id, replace(decision, note=note or None, sentence=sentence))
+        self._move(candidate_id, decision)
         append_verdict(
             self._store,
             candidate_id,
@@ -300,9 +331,30 @@ class Review:
             stance=decision.stance,
             note=note,
             until=decision.until,
-            sentence=self._find_sentence(candidate_id, decision.sentence) if decision.sentence else None,
+            sentence=sentence,
             mine=self._mine,
         )
+
+    def _move(self, candidate_id: int, decision: Decision) -> None:
+        """Queue the paper for the phenomenon that a rejection says it belongs to."""
+        code = self._moved_to(decision.verdict, decision.note)
+        row = find_candidate(self._store, candidate_id, today=self._today()) if code else None
+        if code and row:
+            add_candidate(self._store, row["arxiv_id"], code, now=to_text(self._clock()))
+
+    def _leave_unmoved(self, candidate_id: int) -> None:
+        """Take out of the queue what the rejection about to be taken back brought into it, if it waits still."""
+        event = find_effective(self._store, candidate_id, mine=self._mine)
+        code = self._moved_to(event["kind"], event["note"]) if event else None
+        row = find_candidate(self._store, candidate_id, today=self._today()) if code else None
+        if code and row:
+            drop_candidate(self._store, row["arxiv_id"], code)
+
+    def _moved_to(self, kind: str, note: str | None) -> str | None:
+        """Return the phenomenon of a note such as `re-assigned to W2.2: why`, of a rejection."""
+        found = _MOVED.match(note or "") if kind == Verdict.REJECT else None
+        codes = {entry.code for entry in list_phenomena(self._store)} if found else set()
+        return found.group(1) if found and found.group(1) in codes else None
 
     def _refuse_repeat(self, candidate_id: int, decision: Decision) -> None:
         """Refuse a decision that says what this reviewer's own decision in force on the same text says."""
@@ -327,24 +379,28 @@ class Review:
     def _find_sentence(self, candidate_id: int, sentence: str) -> str:
         """Return the part of the present abstract that reads as the sentence, white space apart."""
         row = find_candidate(self._store, candidate_id, today=self._today(), mine=self._mine)
-        words = sentence.split()
-        if row is None or not words or len(sentence) > LONGEST_SENTENCE:
+        if row is None or not sentence.strip() or len(sentence) > LONGEST_SENTENCE:
             raise DecisionError(
                 "that is no sentence to rest on", f"give a part of the abstract, {LONGEST_SENTENCE} characters at most"
             )
-        found = re.search(r"\s+".join(map(re.escape, words)), row["abstract"])
+        found = find_words(row["abstract"], sentence)
         if found is None:
             raise DecisionError(
                 f"the abstract of {row['arxiv_id']}v{row['version']} has no such sentence",
                 "copy it from `bmp queue show`",
             )
-        return found.group()
+        return found
 
     def _refuse_if_changed(self, candidate_id: int, seen: Row) -> None:
-        now = find_effective(self._store, candidate_id, mine=self._mine)
-        if (now["decision_id"] if now else None) != seen["decision_id"]:
-            said = f"{now['kind']} by {now['reviewer']}" if now else "its decision was taken back"
-            raise DecisionError(f"this candidate changed meanwhile: {said}", "nothing was written; read the queue anew")
+        now = find_candidate(self._store, candidate_id, today=self._today(), mine=self._mine)
+        if now is None or all(now[name] == seen[name] for name in ("decision_id", "revision_id", "withdrawn")):
+            return  # where there is none, deciding says so
+        if now["decision_id"] == seen["decision_id"]:
+            said = f"v{now['version']} came" + (", a withdrawal" if now["withdrawn"] else "")
+        else:
+            event = find_effective(self._store, candidate_id, mine=self._mine)
+            said = f"{event['kind']} by {event['reviewer']}" if event else "its decision was taken back"
+        raise DecisionError(f"this candidate changed meanwhile: {said}", "nothing was written; read the queue anew")
 
     def _today(self) -> date:
         return self._clock().date()
@@ -377,6 +433,12 @@ def repeat(event: Row, row: Row) -> Decision:
     until = date.fromisoformat(event["until"]) if event["until"] else None
     stance = Stance(event["stance"]) if event["stance"] else None
     return Decision(Verdict(event["kind"]), stance, event["note"], until, marked_sentence(event, row))
+
+
+def own_note(note: str | None) -> str | None:
+    """Return what a person wrote of a note, without what re-assigning put before it."""
+    found = _MOVED.match(note or "")
+    return note if found is None else (note or "")[found.end() :] or None
 
 
 def marked_sentence(event: Row, row: Row) -> str | None:

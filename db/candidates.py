@@ -16,7 +16,7 @@ WAITING = (Status.REOPENED, Status.PENDING)
 _MARKED = "CASE WHEN d.kind <> 'reopen' AND d.revision_id = p.revision_id THEN d.sentence END"
 
 _CANDIDATES = f"""
-    SELECT c.candidate_id AS id, c.arxiv_id, r.version, r.title, c.phenomenon_code AS phenomenon,
+    SELECT c.candidate_id AS id, c.arxiv_id, r.revision_id, r.version, r.title, c.phenomenon_code AS phenomenon,
         h.title AS phenomenon_title, round(coalesce(s.score, m.score), 6) AS score,
         coalesce({_MARKED}, substr(mr.abstract, m.sentence_start + 1, m.sentence_end - m.sentence_start)) AS sentence,
         {STATUS} AS status, d.decision_id, d.stance, p.published_at, p.withdrawn, d.note, d.until, d.reviewer,
@@ -186,6 +186,15 @@ def add_candidate(
     if match_id is not None:
         store.connection.execute("UPDATE candidates SET match_id = ? WHERE candidate_id = ?", (match_id, known))
     return False
+
+
+def drop_candidate(store: Store, arxiv_id: str, phenomenon: str) -> None:
+    """Take a pair out of the queue that was brought in by hand and never decided. Runs inside a transaction."""
+    store.connection.execute(
+        "DELETE FROM candidates WHERE (arxiv_id, phenomenon_code) = (?, ?) AND match_id IS NULL AND run_id IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.candidate_id = candidates.candidate_id)",
+        (arxiv_id, phenomenon),
+    )
 
 
 def find_newest_queued(store: Store) -> int:

@@ -1,4 +1,4 @@
-"""Conflicts: what two reviewers decided side by side, neither seeing the other's decision, and decided differently."""
+"""Conflicts: what was decided side by side, neither in view of the other decision, and decided differently."""
 
 from __future__ import annotations
 
@@ -8,23 +8,20 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from db.store import Row, Store
 
-# Candidates whose history went apart: more than one event that no other follows.
-_APART = """
-    SELECT candidate_id FROM decisions d WHERE d.event_id NOT IN (
-        SELECT j.value FROM decisions f, json_each(f.follows) j WHERE f.candidate_id = d.candidate_id)
-    GROUP BY candidate_id HAVING count(*) > 1
+# Candidates that were decided more than once: only there can a conflict be.
+_DECIDED_TWICE = """
+    SELECT candidate_id FROM decisions WHERE kind NOT IN ('undo', 'reopen') GROUP BY candidate_id HAVING count(*) > 1
 """
 
 
 def list_conflicts(store: Store) -> dict[int, list[Row]]:
-    """Return the sides of every conflict, by candidate: the decision that each line of events comes to, newest first.
+    """Return the sides of every conflict, by candidate: decisions that were made side by side and differ, newest first.
 
-    Lines that come to the same kind, stance and day are in no conflict; nor is one that comes to nothing, or to a
-    re-opening, which waits for a new decision anyway.
+    What has the same kind, stance and day is in no conflict; nor is a re-opening, which waits for a decision anyway.
     """
     return _find_conflicts(
         store.rows(
-            f"SELECT * FROM decisions WHERE candidate_id IN ({_APART}) ORDER BY candidate_id, place",
+            f"SELECT * FROM decisions WHERE candidate_id IN ({_DECIDED_TWICE}) ORDER BY candidate_id, place",
         )
     )
 
@@ -44,20 +41,17 @@ def _find_conflicts(events: Iterable[Row]) -> dict[int, list[Row]]:
 
 
 def _find_sides(log: Sequence[Row]) -> list[Row]:
-    """Return the decisions that the lines of one candidate's events come to, if they differ; the log goes by place."""
+    """Return the decisions of one candidate that nothing in force follows, if they differ; the log goes by place.
+
+    What was taken back is passed through: an undo settles nothing.
+    """
     parents = {event["event_id"]: json.loads(event["follows"]) for event in log}
-    followed = {parent for those in parents.values() for parent in those}
     undone = {event["undoes"] for event in log}
+    live = [event for event in log if event["kind"] != "undo" and event["decision_id"] not in undone]
+    followed = {one for event in live for one in _ancestors(event["event_id"], parents) - {event["event_id"]}}
     sides: dict[tuple[str, str | None, str | None], Row] = {}
-    for head in (event for event in reversed(log) if event["event_id"] not in followed):
-        line = _ancestors(head["event_id"], parents)
-        standing = (
-            event
-            for event in reversed(log)
-            if event["event_id"] in line and event["kind"] != "undo" and event["decision_id"] not in undone
-        )
-        side = next(standing, None)
-        if side is not None and side["kind"] != "reopen":
+    for side in reversed(live):
+        if side["event_id"] not in followed and side["kind"] != "reopen":
             sides.setdefault((side["kind"], side["stance"], side["until"]), side)
     return list(sides.values())
 

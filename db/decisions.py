@@ -31,9 +31,11 @@ EFFECTIVE_DECISIONS = """
 
 # Whether `:mine` sees an event (of a table's alias): the own ones, and what re-opened an own acceptance. Without a
 # name everybody sees all.
-_SEES = """(:mine IS NULL OR {0}.reviewer = :mine OR ({0}.kind = 'reopen' AND EXISTS (SELECT 1 FROM decisions AS own
-    WHERE own.candidate_id = {0}.candidate_id AND own.kind = 'accept' AND own.reviewer = :mine
-    AND own.place < {0}.place)))"""
+_SEES = """(:mine IS NULL OR {0}.reviewer = :mine OR ({0}.kind = 'reopen' AND 'accept' = (
+    SELECT own.kind FROM decisions AS own WHERE own.candidate_id = {0}.candidate_id AND own.reviewer = :mine
+        AND own.kind <> 'undo' AND own.place < {0}.place AND NOT EXISTS (
+            SELECT 1 FROM decisions AS back WHERE back.undoes = own.decision_id AND back.reviewer = :mine)
+    ORDER BY own.place DESC LIMIT 1)))"""
 
 # The decision in force on one candidate (of the table `c`) by what `:mine` sees.
 SEEN_DECISION = f"""(
@@ -80,6 +82,7 @@ def append_verdict(
     until: date | None = None,
     sentence: str | None = None,
     mine: str | None = None,
+    elsewhere: bool = False,
 ) -> int:
     """Append a person's decision and return its id. Runs inside a transaction.
 
@@ -89,10 +92,13 @@ def append_verdict(
         now: the moment of the decision, as text.
         sentence: what it rests on, in place of the match's sentence.
         mine: the reviewer, where no other's decisions were seen: then it follows the own ones alone.
+        elsewhere: it was made in no database, at its time: it follows nothing that was decided later.
 
     Raises:
         DecisionError: the candidate is not there, or stance or date do not go with the verdict.
     """
+    if reviewer == SYSTEM_REVIEWER:
+        raise DecisionError(f"'{SYSTEM_REVIEWER}' is the program's own name", "set another reviewer (BMP_REVIEWER)")
     if (verdict is Verdict.ACCEPT) != (stance is not None):
         raise DecisionError(
             "a stance goes with accept, and only with it", "supports, contradicts, qualifies or mentions"
@@ -112,6 +118,7 @@ def append_verdict(
             **({"sentence": sentence} if sentence else {}),
         },
         mine,
+        known_until=now if elsewhere else None,
     )
 
 
@@ -125,6 +132,8 @@ def append_undo(store: Store, candidate_id: int, *, reviewer: str, now: str, min
         DecisionError: there is nothing to undo, or the newest event is a re-opening, which wants a new decision.
     """
     newest = find_effective(store, candidate_id, mine=mine)
+    if store.value("SELECT 1 FROM candidates WHERE candidate_id = ?", (candidate_id,)) is None:
+        raise DecisionError(f"there is no candidate {candidate_id}", "`bmp queue list` shows the ids")
     if newest is None:
         raise DecisionError(f"candidate {candidate_id} has no decision to undo", "`bmp queue show` tells its history")
     if newest["kind"] == "reopen":
@@ -181,7 +190,9 @@ def _append_reopening(store: Store, candidate_id: int, reason: str, now: str) ->
     _append(store, candidate_id, event)
 
 
-def _append(store: Store, candidate_id: int, event: Row, mine: str | None = None) -> int:
+def _append(
+    store: Store, candidate_id: int, event: Row, mine: str | None = None, *, known_until: str | None = None
+) -> int:
     seen = store.row(
         "SELECT p.revision_id, p.withdrawn AS paper_withdrawn, coalesce(s.score, m.score) AS score,"
         " coalesce(s.ranker_version, g.ranker_version) AS ranker_version,"
@@ -195,25 +206,28 @@ def _append(store: Store, candidate_id: int, event: Row, mine: str | None = None
     )
     if seen is None:
         raise DecisionError(f"there is no candidate {candidate_id}", "`bmp queue list` shows the ids")
+    heads = find_heads(store, candidate_id, mine=mine, until=known_until)
     made_on = {
         "catalogue_version": catalogue_version(list_phenomena(store)),
-        "turn": store.value("SELECT coalesce(max(turn), 0) + 1 FROM decisions WHERE candidate_id = ?", (candidate_id,)),
-        "follows": json.dumps([head["event_id"] for head in find_heads(store, candidate_id, mine=mine)]),
+        "turn": 1 + max((head["turn"] for head in heads), default=0),
+        "follows": json.dumps([head["event_id"] for head in heads]),
     }
     return store.insert("decisions", {"candidate_id": candidate_id, **made_on, **seen, **event})
 
 
-def find_heads(store: Store, candidate_id: int, *, mine: str | None = None) -> list[Row]:
+def find_heads(store: Store, candidate_id: int, *, mine: str | None = None, until: str | None = None) -> list[Row]:
     """Return the events of a candidate that no other follows, by id: where histories went apart, more than one.
 
     Args:
         mine: look only at what this reviewer sees.
+        until: look only at what was decided until this moment, as text.
     """
+    known = "(:until IS NULL OR {0}.decided_at <= :until) AND " + _SEES
     return store.rows(
-        f"SELECT d.* FROM decisions d WHERE d.candidate_id = :id AND {_SEES.format('d')} AND d.event_id NOT IN ("
+        f"SELECT d.* FROM decisions d WHERE d.candidate_id = :id AND {known.format('d')} AND d.event_id NOT IN ("
         " SELECT j.value FROM decisions f, json_each(f.follows) j"
-        f" WHERE f.candidate_id = :id AND {_SEES.format('f')}) ORDER BY d.event_id",
-        {"id": candidate_id, "mine": mine},
+        f" WHERE f.candidate_id = :id AND {known.format('f')}) ORDER BY d.event_id",
+        {"id": candidate_id, "mine": mine, "until": until},
     )
 
 
@@ -229,20 +243,27 @@ def find_effective(store: Store, candidate_id: int, *, mine: str | None = None) 
     )
 
 
-def find_reopening(store: Store, candidate_id: int) -> Row | None:
+def find_reopening(store: Store, candidate_id: int, *, mine: str | None = None) -> Row | None:
     """Return what a re-opened candidate was accepted on and what stands now, or None if it is not re-opened.
 
     The row has `reason`, `withdrawn`, and of both revisions `version`, `title` and `abstract`, with `old_` or `new_`
     before the name.
+
+    Args:
+        mine: look only at what this reviewer sees.
     """
     return store.row(
-        "SELECT s.reason, p.withdrawn, o.version AS old_version, o.title AS old_title, o.abstract AS old_abstract,"
+        "SELECT d.note AS reason, p.withdrawn,"
+        " o.version AS old_version, o.title AS old_title, o.abstract AS old_abstract,"
         " n.version AS new_version, n.title AS new_title, n.abstract AS new_abstract"
-        f" FROM ({STANDING_ACCEPTANCES}) s JOIN decisions a ON a.decision_id = s.acceptance_id"
-        " JOIN revisions o ON o.revision_id = a.revision_id JOIN candidates c ON c.candidate_id = s.candidate_id"
-        " JOIN papers p ON p.arxiv_id = c.arxiv_id JOIN revisions n ON n.revision_id = p.revision_id"
-        " WHERE s.candidate_id = ? AND s.kind = 'reopen'",
-        (candidate_id,),
+        f" FROM candidates c JOIN decisions d ON d.decision_id = {SEEN_DECISION}"
+        " JOIN decisions a ON a.decision_id = (SELECT x.decision_id FROM decisions x"
+        f" WHERE x.candidate_id = c.candidate_id AND x.kind = 'accept' AND x.place < d.place AND {_SEES.format('x')}"
+        f" AND NOT EXISTS (SELECT 1 FROM decisions y WHERE y.undoes = x.decision_id AND {_SEES.format('y')})"
+        " ORDER BY x.place DESC LIMIT 1)"
+        " JOIN revisions o ON o.revision_id = a.revision_id JOIN papers p ON p.arxiv_id = c.arxiv_id"
+        " JOIN revisions n ON n.revision_id = p.revision_id WHERE c.candidate_id = :id AND d.kind = 'reopen'",
+        {"id": candidate_id, "mine": mine},
     )
 
 
@@ -335,16 +356,15 @@ def newest_undoable(store: Store, reviewer: str, *, mine: str | None = None) -> 
     return None if found is None else int(found)
 
 
-def newest_undo(store: Store, reviewer: str, candidate_id: int | None = None) -> Row | None:
-    """Return what this reviewer's newest undo took back, with `last`: nothing came after it; or None.
+def list_own(store: Store, reviewer: str, candidate_id: int | None = None) -> list[Row]:
+    """Return this reviewer's own events in the order in which this database got them.
 
     Args:
-        candidate_id: the newest undo on this candidate.
+        candidate_id: only those on this candidate.
     """
-    return store.row(
-        "SELECT d.*, u.place = (SELECT max(place) FROM decisions n WHERE n.candidate_id = u.candidate_id) AS last"
-        " FROM decisions u JOIN decisions d ON d.decision_id = u.undoes"
-        " WHERE u.reviewer = :reviewer AND (:id IS NULL OR u.candidate_id = :id) ORDER BY u.decision_id DESC LIMIT 1",
+    return store.rows(
+        "SELECT * FROM decisions WHERE reviewer = :reviewer AND (:id IS NULL OR candidate_id = :id)"
+        " ORDER BY decision_id",
         {"reviewer": reviewer, "id": candidate_id},
     )
 

@@ -7,17 +7,22 @@ whichever is merged into which, for what is in force hangs on the events alone a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from db.candidates import add_candidate, find_candidate_id
 from db.decisions import reopen_outdated
+from db.errors import StoreError
 from db.papers import SavedPapers, save_papers
 from db.phenomena import list_phenomena, save_phenomena
 from db.records import Paper
 from db.store import Row, Store
-from db.times import from_text
+from db.times import from_text, to_text
+
+MOST_TURNS = 1_000_000  # of a candidate; nobody decides so often
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 _CARRIED = (
     "event_id", "kind", "stance", "note", "until", "turn", "follows", "paper_withdrawn", "sentence", "score",
@@ -27,7 +32,12 @@ _CARRIED = (
 _RECORD = "SELECT {} FROM papers p JOIN revisions r USING (revision_id)"
 _AGE = _RECORD.format("p.arxiv_id, r.version, p.datestamp, p.withdrawn, r.text_hash")
 _WHOLE = _RECORD.format("p.*, r.version, r.title, r.abstract, r.submitted_at")
-_DECIDED = "SELECT DISTINCT arxiv_id FROM candidates JOIN decisions USING (candidate_id)"
+# What people dealt with: they decided it, or brought it in by hand, such as by re-assigning it.
+_BY_HAND = "match_id IS NULL AND run_id IS NULL"
+_DECIDED = (
+    "SELECT DISTINCT arxiv_id FROM candidates c"
+    f" WHERE {_BY_HAND} OR EXISTS (SELECT 1 FROM decisions d WHERE d.candidate_id = c.candidate_id)"
+)
 _EVENTS = """
     SELECT d.*, c.arxiv_id, c.phenomenon_code, c.queued_at, r.version, r.title, r.abstract, r.text_hash, r.submitted_at,
         u.event_id AS undone_id
@@ -65,10 +75,15 @@ def merge(store: Store, other: Store, *, now: str, program_version: str) -> Merg
     with store.transaction():
         phenomena, differing = _add_phenomena(store, other)
         events = other.rows(_EVENTS)
+        _refuse_unsound(other, events)
         known = _find_known_events(store, events)
         new = [event for event in events if event["event_id"] not in known]
         saved = _save_papers(store, other, now, program_version)
         queued = sum(_append(store, event) for event in new)
+        queued += sum(
+            add_candidate(store, row["arxiv_id"], row["phenomenon_code"], now=row["queued_at"])
+            for row in other.rows(f"SELECT * FROM candidates WHERE {_BY_HAND} ORDER BY candidate_id")
+        )
         reopened = reopen_outdated(store, now=now)
     return Merged(len(new), len(known), queued, saved.new, phenomena, reopened, differing)
 
@@ -82,6 +97,29 @@ def _add_phenomena(store: Store, other: Store) -> tuple[int, tuple[str, ...]]:
     if added:
         save_phenomena(store, [*own, *added])
     return len(added), tuple(one.code for one in theirs if one.code in by_code and by_code[one.code] != one)
+
+
+def _refuse_unsound(other: Store, events: Sequence[Row]) -> None:
+    """Refuse events that no program of ours wrote: they could never be taken out of the log again.
+
+    Raises:
+        StoreError: there is one.
+    """
+    for event in events:
+        try:
+            follows = json.loads(event["follows"])
+            sound = isinstance(follows, list) and all(isinstance(one, str) for one in follows)
+            sound = (
+                sound and event["turn"] <= MOST_TURNS and to_text(from_text(event["decided_at"])) == event["decided_at"]
+            )
+        except ValueError:
+            sound = False
+        texts = (event[name] or "" for name in ("event_id", "note", "reviewer", "title", "abstract", "sentence"))
+        if not sound or any(_CONTROL.search(text) for text in texts):
+            raise StoreError(
+                f"{other.path}: decision {event['decision_id']} was not written by bmp",
+                "nothing was merged; leave it out",
+            )
 
 
 def _find_known_events(store: Store, events: Sequence[Row]) -> set[str]:

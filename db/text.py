@@ -90,3 +90,10 @@ def require_arxiv_id(text: str) -> str:
     if arxiv_id is None:
         raise UsageError(f"'{clean_line(text)[:60]}' is not an arXiv id", "write it as 2001.08361 or hep-th/9901001")
     return arxiv_id
+
+
+def find_words(text: str, words: str) -> str | None:
+    """Return the first part of a text that has these words one after the other, whatever white space parts them."""
+    wanted = words.split()
+    found = re.search(r"\s+".join(map(re.escape, wanted)), text) if wanted else None
+    return found.group() if found else None

@@ -20,6 +20,7 @@ from curation.cli.context import (
     parse_row_id,
     pass_app,
     say,
+    show_controls,
     write_json,
     write_table,
 )
@@ -108,42 +109,45 @@ def show(app: AppContext, candidate_id: int, bibtex: bool, as_json: bool) -> Non
 
 
 def _write_candidate(row: dict[str, Any]) -> None:
-    click.echo(
+    _echo(
         f"{row['title']}\n{', '.join(row['authors'])}\n{row['url']}  {row['published']}  {' '.join(row['categories'])}"
     )
     if row["withdrawn"]:
-        click.echo("This paper is WITHDRAWN.")
-    click.echo(f"\n{row['abstract']}\n\n{row['phenomenon']}  {row['phenomenon_title']}\n{row['claim']}")
+        _echo("This paper is WITHDRAWN.")
+    _echo(f"\n{row['abstract']}\n\n{row['phenomenon']}  {row['phenomenon_title']}\n{row['claim']}")
     for label, name in (("Counts", "counts"), ("Does not count", "excludes")):
         if row["criteria"][name]:
-            click.echo(f"{label}: {'; '.join(row['criteria'][name])}")
+            _echo(f"{label}: {'; '.join(row['criteria'][name])}")
     for piece in row["known"][:NAMED]:
         flag = " (re-opened)" if piece["status"] == Status.REOPENED else ""
-        click.echo(
-            f"Known: {piece['published']} {piece['arxiv_id']} {piece['stance']}{flag}: {clean_line(piece['title'])}"
-        )
+        _echo(f"Known: {piece['published']} {piece['arxiv_id']} {piece['stance']}{flag}: {clean_line(piece['title'])}")
     if len(row["known"]) > NAMED:
-        click.echo(f"and {len(row['known']) - NAMED} more")
+        _echo(f"and {len(row['known']) - NAMED} more")
     if row["difference"]:
         _write_difference(row)
     if row["sentence"]:
-        click.echo(f"\nSentence: {row['sentence']}")
-    click.echo(f"Reasons: {'; '.join(row['reasons'])}")
+        _echo(f"\nSentence: {row['sentence']}")
+    _echo(f"Reasons: {'; '.join(row['reasons'])}")
     for side in row["sides"]:
-        click.echo(f"In conflict: {_describe(side)}")
-    click.echo(f"Status: {row['status']}{f' ({stance})' if (stance := row['stance']) else ''}")
+        _echo(f"In conflict: {_describe(side)}")
+    _echo(f"Status: {row['status']}{f' ({stance})' if (stance := row['stance']) else ''}")
     for event in row["history"]:
         details = [event[name] for name in ("stance", "until", "note") if event[name]]
-        click.echo(f"  {event['decided_at']} {event['reviewer']}: {event['kind']} {'; '.join(details)}".rstrip())
+        _echo(f"  {event['decided_at']} {event['reviewer']}: {event['kind']} {'; '.join(details)}".rstrip())
 
 
 def _write_difference(row: dict[str, Any]) -> None:
     from curation.difference import mark
     from curation.reopening import changed_parts, say_difference
 
-    click.echo(f"\nRe-opened: {row['difference']['reason']}\n{say_difference(row)}")
+    _echo(f"\nRe-opened: {row['difference']['reason']}\n{say_difference(row)}")
     for part, pieces in changed_parts(row["difference"]).items():
-        click.echo(f"{part.capitalize()}: {' '.join(mark(piece.op, piece.text) for piece in pieces)}")
+        _echo(f"{part.capitalize()}: {' '.join(mark(piece.op, piece.text) for piece in pieces)}")
+
+
+def _echo(text: str) -> None:
+    """Write lines of text; what could steer a terminal is written as an escape."""
+    click.echo(show_controls(text.encode("utf-8", errors="replace")))
 
 
 @queue.command()
@@ -268,11 +272,12 @@ def reassign(
     with app.open_store() as store:
         chosen = Stance(stance) if stance else None
         row = app.review(store).reassign(candidate_id, phenomenon, stance=chosen, note=note)
+    say(f"{candidate_id} is rejected, for its paper belongs to {phenomenon}; there it is candidate {row['id']}.")
     _answer(row, as_json)
 
 
 def _describe(event: dict[str, Any]) -> str:
-    stance = f" ({event['stance']})" if event["stance"] else ""
+    stance = f" ({event['stance']})" if event["stance"] else f" until {event['until']}" if event["until"] else ""
     return f"{event['kind']}{stance} by {clean_line(event['reviewer'])}, {event['decided_at']}"
 
 
@@ -340,17 +345,22 @@ def stats(app: AppContext, as_json: bool) -> None:
 
     with app.open_store() as store:
         counted = app.review(store).counts()
-        remaining = gather_remaining(store, today=app.clock().date())
-        agreement = measure_agreement(store)
+        blind = app.settings.blind  # all but the own counts would tell what others decided
+        remaining = {} if blind else gather_remaining(store, today=app.clock().date())
+        agreement = None if blind else measure_agreement(store)
     table: dict[str, dict[str, int]] = {}
     for row in counted:
         table.setdefault(row["phenomenon"], {status.value: 0 for status in Status})[row["status"]] = row["count"]
     total = {status.value: sum(row[status.value] for row in table.values()) for status in Status}
     if as_json:
-        write_json({"total": total, "phenomena": table, **remaining, "agreement": describe_agreement(agreement)})
+        told = describe_agreement(agreement) if agreement else None
+        write_json({"total": total, "phenomena": table, **remaining, "agreement": told})
         return
     rows = [(code, *row.values()) for code, row in table.items()]
     write_table([*rows, ("all", *total.values())], ("phenomenon", *total))
+    if agreement is None:
+        click.echo("\nThe review is blind: what is left, and how far reviewers agree, would tell what others decided.")
+        return
     write_remaining(remaining)
     write_agreement(agreement)
 
@@ -371,7 +381,8 @@ def stats(app: AppContext, as_json: bool) -> None:
 def import_command(
     app: AppContext, file: Path, format_: str, phenomenon: str | None, stance: str | None, as_json: bool
 ) -> None:
-    """Append the decisions of a CSV file: phenomenon,arxiv_id,decision,stance,note,reviewer,decided_at.
+    """Append the decisions of a CSV file: phenomenon,arxiv_id,decision,stance,note,reviewer,decided_at,until,
+    sentence; the first three are needed.
 
     Or, with --format, the labels of a CSV or RIS file of ASReview or Rayyan. All lines or none; a decision that is
     there already is left out, so that a file can be imported twice.

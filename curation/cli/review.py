@@ -80,7 +80,7 @@ def _tools(app: AppContext) -> Tools:
             recalls: list[Row] = gather_effort(store, code, today=app.clock().date())["recalls"]
             return recalls
 
-    return Tools(split, render, tell_effort)
+    return Tools(split, render, None if app.settings.blind else tell_effort)  # it tells what others decided
 
 
 def _serve(app: AppContext, phenomenon: str | None, host: str, port: int, public_url: str | None) -> None:

@@ -239,6 +239,7 @@ def _append(store: Store, candidate_id: int, reviewer: str, label: Label, stance
         stance=label.stance or stance if label.verdict is Verdict.ACCEPT else None,
         note=label.note,
         mine=reviewer,  # who labelled it elsewhere did not see what is here
+        elsewhere=True,
     )
 
 
@@ -248,7 +249,7 @@ def _is_known(store: Store, candidate_id: int, reviewer: str, label: Label) -> b
         "SELECT kind, stance, decided_at FROM decisions AS d WHERE candidate_id = ? AND reviewer = ?"
         " AND kind IN ('accept', 'reject', 'maybe')"
         " AND NOT EXISTS (SELECT 1 FROM decisions AS u WHERE u.undoes = d.decision_id)"
-        " ORDER BY decision_id DESC LIMIT 1",
+        " ORDER BY place DESC LIMIT 1",
         (candidate_id, reviewer),
     )
     if newest is None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from curation.review import ORDERS, Decision, Review, repeat, search_rows, sort_rows, undone_event
+from curation.review import ORDERS, Decision, Review, own_note, repeat, search_rows, sort_rows, undone_event
 from curation.tui.progress import Progress
 from db.candidates import WAITING
 from db.errors import DecisionError, UsageError
@@ -34,7 +34,7 @@ class Desk:
         words: what the filter asks for; empty for no filter.
         notes: notes written but not yet kept, by candidate; each goes with the next decision on its candidate.
         marks: sentences chosen as evidence but not yet kept, in the same way.
-        decided: the candidates decided in this session and not taken back.
+        decided: the candidate of each decision made in this session and not taken back.
         undone: what was taken back in this session and can be done again, the newest last.
         hides_scores: whether papers drawn at random wait among the others, so that no score is to be seen.
         progress: how the session goes.
@@ -175,7 +175,12 @@ class Desk:
         if row is None:
             return
         candidate_id = row["id"]
-        made = replace(decision, note=self.notes.get(candidate_id), sentence=self.marks.get(candidate_id))
+        note, sentence = self.notes.get(candidate_id), self.marks.get(candidate_id)
+        if self.view not in ("waiting", "conflicts"):  # decided before: what was said of it goes along
+            shown = self._review.show(candidate_id)
+            note = note or own_note(shown["note"])
+            sentence = sentence or (shown["sentence"] if shown["sentence_start"] is not None else None)
+        made = replace(decision, note=note, sentence=sentence)
         done = self._review.decide(candidate_id, made, seen=row)
         self.undone.clear()
         self._count(candidate_id, made)
@@ -227,23 +232,35 @@ class Desk:
         event = next(event for event in row["history"] if event["decision_id"] == row["decision_id"])
         return {**event, "arxiv_id": row["arxiv_id"], "phenomenon": row["phenomenon"]}
 
-    def undo(self) -> Row:
+    def undo(self, expected: Row | None = None) -> Row:
         """Take back this reviewer's newest decision, open its candidate if it waits again, and return it.
 
         The note that was kept with the decision is at hand again for the next one.
 
+        Args:
+            expected: the event that `undoes_earlier` told of, if it did.
+
         Raises:
             DecisionError: there is nothing to take back.
         """
+        if expected is not None:
+            newest = self._review.next_undo()
+            if newest is None or newest["decision_id"] != expected["decision_id"]:
+                raise DecisionError(
+                    "another decision is the newest by now", "nothing was taken back; press the key again"
+                )
         row = self._review.undo()
         candidate_id = row["id"]
-        self.decided = [known for known in self.decided if known != candidate_id]
+        if candidate_id in self.decided:
+            self.decided.reverse()
+            self.decided.remove(candidate_id)  # its newest decision
+            self.decided.reverse()
         event = undone_event(row)
         made = repeat(event, row)
         self.undone.append((row, made))
         self.progress.take_back(made)
-        if made.note:
-            self.notes.setdefault(candidate_id, made.note)
+        if note := own_note(made.note):
+            self.notes.setdefault(candidate_id, note)
         if made.sentence:
             self.marks.setdefault(candidate_id, made.sentence)
         self.reload(choose=candidate_id)
@@ -274,7 +291,7 @@ class Desk:
         self.progress.count(decision)
         self.notes.pop(candidate_id, None)
         self.marks.pop(candidate_id, None)
-        self.decided = [*(known for known in self.decided if known != candidate_id), candidate_id]
+        self.decided.append(candidate_id)
 
     def mark(self, sentence: str) -> None:
         """Choose the open candidate's sentence, to be kept with its decision."""

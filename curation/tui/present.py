@@ -168,9 +168,9 @@ def claim_side(row: Row, *, note: str = "") -> Content:
     """Return the claim, what counts for it and what does not, why the paper is here, and what happened to it."""
     criteria = row["criteria"]
     blocks = [
+        _listed("Decided differently", [event_text(side) for side in row["sides"]]),
         [(f"{plain(row['phenomenon'])}  {plain(row['phenomenon_title'])}\n", HEADING), (plain(row["claim"]), "")],
         _listed("Your note, kept with your decision", [note] if note else []),
-        _listed("Decided differently", [event_text(side) for side in row["sides"]]),
         _listed("What counts", criteria["counts"], "+ "),
         _listed("What does not", criteria["excludes"], "- "),
         _listed("Decided before", criteria["precedents"]),

@@ -182,11 +182,11 @@ class ReviewScreen(Screen[None]):
         if earlier is None:
             self._undo()
         else:
-            self.app.push_screen(UndoDialog(earlier), self._undo_now)
+            self.app.push_screen(UndoDialog(earlier), lambda wanted: self._undo_now(wanted, earlier))
 
-    def _undo_now(self, wanted: bool | None) -> None:
+    def _undo_now(self, wanted: bool | None, earlier: Row) -> None:
         if wanted:
-            self._attempt(self._undo)
+            self._attempt(lambda: self._undo(earlier))
             self._show_all()
 
     def _redo(self) -> None:
@@ -284,8 +284,8 @@ class ReviewScreen(Screen[None]):
         """Work out what is left, in a thread of its own."""
         try:
             told = present.left_text(code, tell(code), rate=self._desk.progress.rate)
-        except (BmpError, sqlite3.Error) as error:
-            told = Content(clean_line(str(error)))
+        except Exception as error:  # a fault in counting must not end a session
+            told = Content(clean_line(f"What is left cannot be told: {error}"))
         self._call_here(self._hear_left, dialog, told)
 
     def _hear_left(self, dialog: ProgressDialog, told: Content) -> None:
@@ -319,8 +319,8 @@ class ReviewScreen(Screen[None]):
         if self._beside:
             self._beside.ask(phenomenon)
 
-    def _undo(self) -> None:
-        row = self._desk.undo()
+    def _undo(self, expected: Row | None = None) -> None:
+        row = self._desk.undo(expected)
         self._learn(row["phenomenon"])
         event = undone_event(row)
         said = f"no longer {present.verdict_text(event['kind'], event['stance'], event['until'])}"
@@ -445,6 +445,7 @@ class ReviewScreen(Screen[None]):
         return True
 
     def _complain(self, message: str) -> None:
+        self.app.clear_notifications()  # the newest says what matters
         self.notify(clean_line(message), severity="error", timeout=8, markup=False)
 
     # What is shown

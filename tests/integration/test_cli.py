@@ -411,13 +411,57 @@ def test_another_reviewers_equal_decision_is_kept(filled: Bmp, monkeypatch: pyte
 
 def test_redo_makes_again_what_was_taken_back(filled: Bmp) -> None:
     decided = _decide(filled, "0001.00018", "accept", "--stance", "qualifies", "--note", "why").json
-    assert_one_line(filled("queue", "redo"), 1, "nothing back")
+    assert_one_line(filled("queue", "redo"), 1, "nothing to make again")
     assert filled("queue", "undo").code == 0
     again = filled("queue", "redo", "--json").json
     assert (again["status"], again["stance"], again["note"]) == ("accepted", "qualifies", "why")
     assert filled("queue", "undo", decided["id"]).code == 0
     assert filled("queue", "decide", decided["id"], "reject").code == 0
-    assert_one_line(filled("queue", "redo", decided["id"]), 1, "decided since")
+    assert_one_line(filled("queue", "redo", decided["id"]), 1, f"nothing on candidate {decided['id']}")
+
+
+def test_redo_goes_as_far_as_undo_went(filled: Bmp, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = _decide(filled, "0001.00018", "maybe").json["id"]
+    other = _decide(filled, "0001.00016", "reject").json["id"]
+    assert filled("queue", "decide", one, "accept", "--note", "why").code == 0
+    for _ in range(3):
+        assert filled("queue", "undo").code == 0
+    assert_one_line(filled("queue", "undo"), 1, "no decision")
+    again = [filled("queue", "redo", "--json").json for _ in range(3)]
+    assert [(row["id"], row["status"]) for row in again] == [(one, "maybe"), (other, "rejected"), (one, "accepted")]
+    assert_one_line(filled("queue", "redo"), 1, "nothing")
+    assert filled("queue", "undo").code == 0
+    with monkeypatch.context() as patched:
+        patched.setenv("BMP_REVIEWER", "grace")
+        assert filled("queue", "decide", one, "reject").code == 0
+    assert_one_line(filled("queue", "redo"), 1, "grace decided")
+
+
+def test_a_re_assignment_that_is_taken_back_leaves_nothing_behind(filled: Bmp) -> None:
+    decided = _decide(filled, "0001.00018", "maybe").json
+    other = filled("queue", "reassign", decided["id"], "H1.2", "--json").json
+    assert other["status"] == "pending"
+    assert filled("queue", "undo", decided["id"]).code == 0
+    assert_one_line(filled("queue", "show", other["id"]), 1, "no candidate")
+    assert filled("queue", "redo").code == 0
+    (back,) = filled("queue", "list", "--phenomenon", "H1.2", "--json").json
+    assert back["arxiv_id"] == "0001.00018"
+    assert filled("queue", "decide", back["id"], "maybe").code == 0
+    assert filled("queue", "undo", decided["id"]).code == 0
+    assert filled("queue", "show", back["id"], "--json").json["status"] == "maybe", "what was decided stays"
+
+
+def test_a_marked_sentence_goes_out_to_csv_and_comes_back(filled: Bmp, tmp_path: Path) -> None:
+    decided = _decide(filled, "0001.00018", "maybe").json
+    words = decided["abstract"].split()[3:9]
+    assert filled("queue", "decide", decided["id"], "accept", "--sentence", " ".join(words)).code == 0
+    out = tmp_path / "decisions.csv"
+    assert filled("queue", "export", out).code == 0
+    assert filled("queue", "undo").code == 0
+    day = decided["decided_at"][:10]  # of another day it is another decision
+    out.write_text(out.read_text(encoding="utf-8").replace(day, "2027-01-01"), encoding="utf-8")
+    assert filled("queue", "import", out, "--json").json == {"added": 1, "known": 0}
+    assert filled("queue", "show", decided["id"], "--json").json["sentence"].split() == words
 
 
 def test_a_candidate_is_re_assigned(filled: Bmp) -> None:

@@ -36,7 +36,7 @@ from curation.review import Decision, Review
 from db.candidates import list_candidates
 from db.conflicts import list_conflicts
 from db.decisions import list_decisions
-from db.errors import DecisionError
+from db.errors import DecisionError, StoreError
 from db.merging import Merged, merge
 from db.papers import save_papers
 from db.phenomena import list_phenomena, save_phenomena
@@ -140,6 +140,59 @@ def test_a_decision_made_on_both_sides_settles_the_conflict_everywhere(pair: tup
         assert load_evidence(store)["W2.2"][0].stance is Stance.CONTRADICTS
 
 
+def test_taking_a_settlement_back_brings_the_conflict_back(pair: tuple[Store, Store]) -> None:
+    one, other = pair
+    made = review(one, "ada").decide_paper(PAPERS[0], "W2.2", ACCEPT)
+    review(other, "ben").decide_paper(PAPERS[0], "W2.2", REJECT)
+    take_in(one, other.path)
+    review(one, "cem").decide(made["id"], CONTRADICT)
+    assert list_conflicts(one) == {}
+    review(one, "cem").undo()
+    assert {side["reviewer"] for side in list_conflicts(one)[made["id"]]} == {"ada", "ben"}
+
+
+def test_what_was_imported_from_an_earlier_day_does_not_overrule_a_later_decision(
+    bmp: Bmp, pair: tuple[Store, Store], tmp_path: Path
+) -> None:
+    store, _ = pair
+    made = review(store, "ada").decide_paper(PAPERS[0], "W2.2", ACCEPT)
+    for name in ("ada", "ben"):
+        line = f"W2.2,{PAPERS[0]},reject,{name},2026-01-01T00:00:00Z"
+        (tmp_path / "in.csv").write_text(
+            f"phenomenon,arxiv_id,decision,reviewer,decided_at\n{line}\n", encoding="utf-8"
+        )
+        assert bmp("--db", store.path, "queue", "import", tmp_path / "in.csv", "--json").json["added"] == 1
+        assert review(store, "ada").show(made["id"])["status"] == "accepted"
+    assert {side["kind"] for side in list_conflicts(store)[made["id"]]} == {"accept", "reject"}
+
+
+def test_nothing_is_decided_on_a_text_that_came_meanwhile(pair: tuple[Store, Store]) -> None:
+    store, _ = pair
+    made = review(store, "ada").decide_paper(PAPERS[0], "W2.2", Decision(Verdict.MAYBE))
+    save(store, paper(PAPERS[0], 4))
+    with pytest.raises(DecisionError, match="v4 came, a withdrawal"):
+        review(store, "ada").decide(made["id"], ACCEPT, seen=made)
+    assert review(store, "ada").show(made["id"])["status"] == "maybe"
+
+
+def test_an_event_that_was_tampered_with_is_refused_whole(pair: tuple[Store, Store]) -> None:
+    one, other = pair
+    review(other, "ben").decide_paper(PAPERS[0], "W2.2", ACCEPT)
+    other.connection.execute("DROP TRIGGER decisions_are_never_changed")
+    for change in ("follows = '5'", "turn = 9223372036854775807", "reviewer = 'a' || char(27)", "decided_at = 'now'"):
+        before = other.row("SELECT follows, turn, reviewer, decided_at FROM decisions")
+        assert before is not None
+        other.connection.execute(f"UPDATE decisions SET {change}")
+        with pytest.raises(StoreError, match="not written by bmp"):
+            take_in(one, other.path)
+        other.connection.execute(
+            "UPDATE decisions SET follows = :follows, turn = :turn, reviewer = :reviewer, decided_at = :decided_at",
+            before,
+        )
+    assert one.value("SELECT count(*) FROM decisions") == 0
+    assert take_in(one, other.path).decisions == 1
+
+
 def test_equal_decisions_are_no_conflict_and_both_stay(pair: tuple[Store, Store]) -> None:
     one, other = pair
     made = review(one, "ada").decide_paper(PAPERS[0], "W2.2", ACCEPT)
@@ -194,6 +247,16 @@ def test_an_acceptance_of_a_text_that_changed_here_is_re_opened_by_the_merge(pai
     assert take_in(one, other.path) == Merged(0, 2, 0, 0, 0, 0, ())
 
 
+def test_a_re_assigned_paper_waits_in_both_databases(pair: tuple[Store, Store]) -> None:
+    one, other = pair
+    made = review(other, "ben").decide_paper(PAPERS[0], "W2.2", Decision(Verdict.MAYBE))
+    review(other, "ben").reassign(made["id"], "H1.2")
+    assert take_in(one, other.path).candidates == 2
+    assert take_in(other, one.path).candidates == 0
+    assert fingerprint(one) == fingerprint(other)
+    assert [row["phenomenon"] for row in list_candidates(one, today=START.date())] == ["H1.2"]
+
+
 # Blind
 
 
@@ -201,7 +264,7 @@ def test_a_blind_reviewer_sees_nothing_of_what_others_decided(pair: tuple[Store,
     store, _ = pair
     made = review(store, "ada").decide_paper(PAPERS[0], "W2.2", Decision(Verdict.ACCEPT, Stance.SUPPORTS, "telling"))
     review(store, "ada").decide_paper(PAPERS[0], "H1.2", REJECT)
-    ben = review(store, "ben", blind=True)
+    ben = review(store, "ben", blind=True, now=START + timedelta(hours=1))
     assert [row["status"] for row in ben.waiting()] == ["pending", "pending"]
     row = ben.show(made["id"])
     assert "telling" not in json.dumps(row) and "ada" not in json.dumps(row).replace("Ada", "")
@@ -214,6 +277,23 @@ def test_a_blind_reviewer_sees_nothing_of_what_others_decided(pair: tuple[Store,
     assert [side["reviewer"] for side in review(store, "cem").show(made["id"])["sides"]] == ["ben", "ada"]
     assert ben.undo()["status"] == "pending"
     assert review(store, "ada").show(made["id"])["status"] == "accepted"
+
+
+def test_a_blind_reviewer_sees_no_re_opening_of_what_they_rejected_and_their_own_difference(
+    pair: tuple[Store, Store],
+) -> None:
+    store, _ = pair
+    ada = review(store, "ada", blind=True)
+    made = ada.decide_paper(PAPERS[0], "W2.2", ACCEPT)
+    review(store, "ben", blind=True).decide(made["id"], ACCEPT)
+    save(store, paper(PAPERS[0], 2))
+    review(store, "ben").decide(made["id"], ACCEPT)
+    save(store, paper(PAPERS[0], 6))
+    assert ada.show(made["id"])["difference"]["from_version"] == 1
+    ada.decide(made["id"], REJECT)
+    review(store, "ben").decide(made["id"], ACCEPT)
+    save(store, paper(PAPERS[0], 10))
+    assert ada.show(made["id"])["status"] == "rejected"
 
 
 def test_a_re_opening_is_seen_by_the_blind_only_where_they_accepted(pair: tuple[Store, Store]) -> None:
@@ -357,8 +437,12 @@ def sees(log: Log, one: Event, mine: str | None) -> bool:
     """Tell whether a reviewer sees an event; without a name everybody sees all."""
     if mine is None or one.reviewer == mine:
         return True
-    own = (other for other in log.values() if other.pair == one.pair and other.reviewer == mine)
-    return one.kind == "reopen" and any(other.kind == "accept" and place(other) < place(one) for other in own)
+    own = [other for other in log.values() if other.pair == one.pair and other.reviewer == mine]
+    undone = {other.undoes for other in own}
+    stack = [
+        other for other in own if other.kind != "undo" and other.event_id not in undone and place(other) < place(one)
+    ]
+    return one.kind == "reopen" and bool(stack) and max(stack, key=place).kind == "accept"
 
 
 def place(one: Event) -> tuple[int, str, str]:
@@ -385,7 +469,11 @@ def in_force(log: Log, pair: tuple[str, str], mine: str | None = None) -> Event 
 
 def ancestors(log: Log, one: Event) -> set[str]:
     """Return the event with all that it follows, near or far."""
-    return {one.event_id}.union(*(ancestors(log, log[parent]) for parent in one.parents if parent in log))
+    found, waiting = set[str](), {one.event_id}
+    while waiting:
+        found.add(event_id := waiting.pop())
+        waiting |= log[event_id].parents - found
+    return found
 
 
 def heads(log: Log, pair: tuple[str, str], mine: str | None = None) -> frozenset[str]:
@@ -540,6 +628,26 @@ class Databases(RuleBasedStateMachine):
                     assert row["stance"] == (force.stance if force else None)
 
     @invariant()
+    def every_conflict_is_told_and_no_other(self) -> None:
+        """Decisions that differ, where neither was made on top of the other."""
+        for name, store in self.stores.items():
+            log = self.logs[name]
+            undone = {one.undoes for one in log.values()}
+            expected: set[tuple[str, str]] = set()
+            for pair in {one.pair for one in log.values()}:
+                live = [one for one in view(log, pair) if one.kind != "undo" and one.event_id not in undone]
+                tops = [
+                    one
+                    for one in live
+                    if not any(one is not other and one.event_id in ancestors(log, other) for other in live)
+                ]
+                if len({(one.kind, one.stance) for one in tops if one.kind != "reopen"}) > 1:
+                    expected.add(pair)
+            rows = list_candidates(store, today=START.date(), statuses=tuple(Status))
+            pairs = {row["id"]: (row["arxiv_id"], row["phenomenon"]) for row in rows}
+            assert {pairs[key] for key in list_conflicts(store)} == expected
+
+    @invariant()
     def no_acceptance_of_an_older_text_stands(self) -> None:
         """What is published is of the paper as it is."""
         for name, store in self.stores.items():
@@ -602,7 +710,7 @@ class Databases(RuleBasedStateMachine):
         version = 0 if kind == "reopen" else self.versions[name][pair[0]]
         expected = (kind, stance, undoes, reviewer, heads(log, pair, mine), version)
         assert (one.kind, one.stance, one.undoes, one.reviewer, one.parents, one.version) == expected
-        assert one.turn == 1 + max((other.turn for other in view(log, pair)), default=0)
+        assert one.turn == 1 + max((other.turn for other in view(log, pair, mine)), default=0)
         log[one.event_id] = one
 
     def _take_reopenings(self, name: str) -> None:

@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pexpect
@@ -97,7 +98,8 @@ class Terminal:
 
     def hang_up(self) -> None:
         """Lose the connection: the terminal goes away under the program."""
-        self.process.close(force=False)
+        with suppress(pexpect.ExceptionPexpect):  # it has a moment to end, and may take longer
+            self.process.close(force=False)
 
     def close(self) -> None:
         """End the program if it runs still."""

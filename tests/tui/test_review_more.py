@@ -91,6 +91,37 @@ async def test_what_is_decided_there_already_is_told_and_escape_changes_nothing(
         assert app.desk.chosen["id"] == best["id"]
 
 
+async def test_after_a_re_assignment_is_taken_back_only_the_own_note_is_at_hand(place: Any) -> None:
+    app = make(place)
+    async with app.run_test(size=SIZE) as pilot:
+        waiting = len(app.desk.rows)
+        await pilot.press("n", *"mine", "enter", "d", *"w2.2", "enter", "u")
+        assert list(app.desk.notes.values()) == ["mine"]
+        assert len(app.desk.rows) == waiting
+        await pilot.press("s")
+        assert place.decisions()[-1]["note"] == "mine"
+
+
+async def test_another_stance_keeps_the_sentence_and_the_note(place: Any) -> None:
+    app = make(place)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("n", *"why", "enter", "e", "right_square_bracket", "enter", "s", "v", "a", "f")
+    first, second = place.decisions()
+    assert (second["stance"], second["note"], second["sentence"]) == ("qualifies", "why", first["sentence"])
+
+
+async def test_a_fault_in_telling_what_is_left_ends_no_session(place: Any, look: Look) -> None:
+    def tell(code: str) -> list[dict[str, Any]]:
+        raise ValueError("no such thing")
+
+    app = make(place, tools=tools(tell_effort=tell))
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("i")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "cannot be told" in look(app) and app.is_running
+
+
 def test_a_re_assigned_paper_can_be_accepted_there_at_once(place: Any) -> None:
     review = review_of(place.store)
     best = review.waiting()[0]
