@@ -7,6 +7,7 @@ a server. What is in force is the newest by `place`: by turn, among those made s
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Sequence
 from datetime import date
 
@@ -184,9 +185,18 @@ def reopen_accepted(store: Store, arxiv_id: str, reason: str, *, now: str) -> in
 
 def _append_reopening(store: Store, candidate_id: int, reason: str, now: str) -> None:
     """Append a re-opening, under the id that every database with the same log gives it."""
-    heads = [head["event_id"] for head in find_heads(store, candidate_id)]
-    event_id = hash_text(" ".join(["reopen", *heads]))[:32]
-    event = {"event_id": event_id, "kind": "reopen", "note": reason, "reviewer": SYSTEM_REVIEWER, "decided_at": now}
+    accepted = find_effective(store, candidate_id)
+    assert accepted is not None  # it is what is re-opened
+    event_id = hash_text(f"reopen {accepted['event_id']}")[:32]
+    event = {
+        "event_id": event_id,
+        "kind": "reopen",
+        "note": reason,
+        "follows": json.dumps([accepted["event_id"]]),  # what stands beside it stands as it did
+        "reviewer": SYSTEM_REVIEWER,
+        "decided_at": now,
+        "place": f"{accepted['place']} {event_id}",
+    }
     _append(store, candidate_id, event)
 
 
@@ -207,12 +217,20 @@ def _append(
     if seen is None:
         raise DecisionError(f"there is no candidate {candidate_id}", "`bmp queue list` shows the ids")
     heads = find_heads(store, candidate_id, mine=mine, until=known_until)
+    turn, event_id = 1 + max((head["turn"] for head in heads), default=0), secrets.token_hex(16)
     made_on = {
         "catalogue_version": catalogue_version(list_phenomena(store)),
-        "turn": 1 + max((head["turn"] for head in heads), default=0),
+        "event_id": event_id,
+        "turn": turn,
         "follows": json.dumps([head["event_id"] for head in heads]),
+        "place": place_of(turn, event["decided_at"], event_id),
     }
     return store.insert("decisions", {"candidate_id": candidate_id, **made_on, **seen, **event})
+
+
+def place_of(turn: int, decided_at: str, event_id: str) -> str:
+    """Return what a decision is ordered by among those on its candidate."""
+    return f"{turn:010d} {decided_at} {event_id}"
 
 
 def find_heads(store: Store, candidate_id: int, *, mine: str | None = None, until: str | None = None) -> list[Row]:
@@ -336,7 +354,7 @@ def list_decisions(store: Store, candidate_id: int, *, mine: str | None = None) 
         mine: only what this reviewer sees.
     """
     return store.rows(
-        f"SELECT * FROM decisions d WHERE candidate_id = :id AND {_SEES.format('d')} ORDER BY place",
+        f"SELECT * FROM decisions d WHERE candidate_id = :id AND {_SEES.format('d')} ORDER BY turn, place",
         {"id": candidate_id, "mine": mine},
     )
 

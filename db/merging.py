@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from db.candidates import add_candidate, find_candidate_id
-from db.decisions import reopen_outdated
+from db.decisions import place_of, reopen_outdated
 from db.errors import StoreError
 from db.papers import SavedPapers, save_papers
 from db.phenomena import list_phenomena, save_phenomena
@@ -26,7 +26,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 _CARRIED = (
     "event_id", "kind", "stance", "note", "until", "turn", "follows", "paper_withdrawn", "sentence", "score",
-    "ranker_version", "catalogue_version", "reviewer", "decided_at",
+    "ranker_version", "catalogue_version", "reviewer", "decided_at", "place",
 )  # fmt: skip
 
 _RECORD = "SELECT {} FROM papers p JOIN revisions r USING (revision_id)"
@@ -108,13 +108,17 @@ def _refuse_unsound(other: Store, events: Sequence[Row]) -> None:
     for event in events:
         try:
             follows = json.loads(event["follows"])
-            sound = isinstance(follows, list) and all(isinstance(one, str) for one in follows)
+            place = place_of(event["turn"], event["decided_at"], event["event_id"])
+            placed = event["kind"] == "reopen" or event["place"] == place
+            sound = placed and isinstance(follows, list) and all(isinstance(one, str) for one in follows)
             sound = (
                 sound and event["turn"] <= MOST_TURNS and to_text(from_text(event["decided_at"])) == event["decided_at"]
             )
         except ValueError:
             sound = False
-        texts = (event[name] or "" for name in ("event_id", "note", "reviewer", "title", "abstract", "sentence"))
+        texts = (
+            event[name] or "" for name in ("event_id", "place", "note", "reviewer", "title", "abstract", "sentence")
+        )
         if not sound or any(_CONTROL.search(text) for text in texts):
             raise StoreError(
                 f"{other.path}: decision {event['decision_id']} was not written by bmp",

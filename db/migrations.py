@@ -359,7 +359,7 @@ ALTER TABLE rankings ADD COLUMN precision REAL;;
 
 # An event's turn is one more than the highest that was known on its candidate (a Lamport clock); `follows` are the
 # events that nothing followed yet when it was made. The newest is the last by `place`: by turn, among equals by time.
-# A re-opening counts without its time, for every database makes the same one at a time of its own.
+# A re-opening stands right behind the acceptance that it re-opens, so that it takes the place of nothing else.
 _DECISIONS_THAT_MERGE = """
 CREATE TABLE decisions_anew (
     decision_id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -380,19 +380,18 @@ CREATE TABLE decisions_anew (
     catalogue_version TEXT NOT NULL,
     reviewer TEXT NOT NULL,
     decided_at TEXT NOT NULL,
-    place TEXT NOT NULL GENERATED ALWAYS AS (
-        printf('%010d %s %s', turn, CASE kind WHEN 'reopen' THEN '' ELSE decided_at END, event_id)
-    ) STORED,
+    place TEXT NOT NULL UNIQUE,
     CHECK ((kind = 'accept') = (stance IS NOT NULL)),
     CHECK ((kind = 'snooze') = (until IS NOT NULL)),
     CHECK ((kind = 'undo') = (undoes IS NOT NULL))
 ) STRICT;;
 
 INSERT INTO decisions_anew (decision_id, event_id, candidate_id, kind, stance, note, until, undoes, turn, follows,
-    revision_id, paper_withdrawn, sentence, score, ranker_version, catalogue_version, reviewer, decided_at)
+    revision_id, paper_withdrawn, sentence, score, ranker_version, catalogue_version, reviewer, decided_at, place)
 SELECT decision_id, event_id, candidate_id, kind, stance, note, until, undoes, row_number() OVER log,
     CASE WHEN lag(event_id) OVER log IS NULL THEN '[]' ELSE json_array(lag(event_id) OVER log) END,
-    revision_id, paper_withdrawn, sentence, score, ranker_version, catalogue_version, reviewer, decided_at
+    revision_id, paper_withdrawn, sentence, score, ranker_version, catalogue_version, reviewer, decided_at,
+    printf('%010d %s %s', row_number() OVER log, decided_at, event_id)
 FROM decisions WINDOW log AS (PARTITION BY candidate_id ORDER BY decision_id) ORDER BY decision_id;;
 
 DROP TABLE decisions;;

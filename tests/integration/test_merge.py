@@ -415,7 +415,7 @@ def _to_older_schema(path: Path) -> None:
 class Event:
     """An event as the model knows it; `parents` are those that nothing had followed, `version` the paper's then.
 
-    A re-opening has neither time nor version: every database that makes it does so on what it knows.
+    A re-opening has neither turn, time nor version: every database that makes it does so on what it knows.
     """
 
     event_id: str
@@ -428,6 +428,7 @@ class Event:
     turn: int
     decided_at: str
     version: int
+    place: str
 
 
 Log = dict[str, Event]
@@ -445,9 +446,11 @@ def sees(log: Log, one: Event, mine: str | None) -> bool:
     return one.kind == "reopen" and bool(stack) and max(stack, key=place).kind == "accept"
 
 
-def place(one: Event) -> tuple[int, str, str]:
-    """Return what the events of a candidate are ordered by."""
-    return one.turn, "" if one.kind == "reopen" else one.decided_at, one.event_id
+def place(one: Event) -> str:
+    """Return what events are ordered by: turn, time, id; a re-opening stands right behind its acceptance."""
+    if one.kind != "reopen":
+        assert one.place == f"{one.turn:010d} {one.decided_at} {one.event_id}"
+    return one.place
 
 
 def view(log: Log, pair: tuple[str, str], mine: str | None = None) -> list[Event]:
@@ -601,7 +604,7 @@ class Databases(RuleBasedStateMachine):
             assert fingerprint(self.stores[into]) == fingerprint(there)
         new = set(self.logs[name]) - set(self.logs[into])
         assert (merged.decisions, merged.known) == (len(new), len(self.logs[name]) - len(new))
-        self.logs[into] |= self.logs[name]
+        self.logs[into] = self.logs[name] | self.logs[into]
         for arxiv_id in PAPERS:
             self.versions[into][arxiv_id] = max(self.versions[into][arxiv_id], self.versions[name][arxiv_id])
         self._take_reopenings(into)
@@ -708,9 +711,12 @@ class Databases(RuleBasedStateMachine):
         new = [one for one in read_log(self.stores[name]).values() if one.event_id not in log and one.pair == pair]
         one = min(new, key=place)
         version = 0 if kind == "reopen" else self.versions[name][pair[0]]
-        expected = (kind, stance, undoes, reviewer, heads(log, pair, mine), version)
+        force = in_force(log, pair)
+        reopened = frozenset({force.event_id}) if force and kind == "reopen" else None
+        expected = (kind, stance, undoes, reviewer, reopened or heads(log, pair, mine), version)
         assert (one.kind, one.stance, one.undoes, one.reviewer, one.parents, one.version) == expected
-        assert one.turn == 1 + max((other.turn for other in view(log, pair, mine)), default=0)
+        if kind != "reopen":
+            assert one.turn > max((other.turn for other in view(log, pair, mine)), default=0)
         log[one.event_id] = one
 
     def _take_reopenings(self, name: str) -> None:
@@ -719,6 +725,8 @@ class Databases(RuleBasedStateMachine):
             force = in_force(self.logs[name], pair)
             if force and force.kind == "accept" and is_outdated(force.version, self.versions[name][pair[0]]):
                 self._take(name, pair, "reopen", None, "bmp", None)
+                again = in_force(self.logs[name], pair)
+                assert again is not None and again.place == f"{force.place} {again.event_id}"
 
 
 def read_log(store: Store) -> Log:
@@ -737,9 +745,10 @@ def read_log(store: Store) -> Log:
             row["undone_id"],
             row["reviewer"],
             frozenset(json.loads(row["follows"])),
-            row["turn"],
+            0 if row["kind"] == "reopen" else row["turn"],
             "" if row["kind"] == "reopen" else row["decided_at"],
             0 if row["kind"] == "reopen" else row["version"],
+            row["place"],
         )
         for row in rows
     }
