@@ -321,6 +321,8 @@ class Review:
         note = clean_paragraphs(decision.note) if decision.note else None
         sentence = None if decision.sentence is None else self._find_sentence(candidate_id, decision.sentence)
         self._refuse_repeat(candidate_id, replace(decision, note=note or None, sentence=sentence))
+        if self._reviewer == SYSTEM_REVIEWER:
+            raise DecisionError(f"'{SYSTEM_REVIEWER}' is the program's own name", "set another reviewer (BMP_REVIEWER)")
         self._move(candidate_id, decision)
         append_verdict(
             self._store,

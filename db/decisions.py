@@ -98,8 +98,6 @@ def append_verdict(
     Raises:
         DecisionError: the candidate is not there, or stance or date do not go with the verdict.
     """
-    if reviewer == SYSTEM_REVIEWER:
-        raise DecisionError(f"'{SYSTEM_REVIEWER}' is the program's own name", "set another reviewer (BMP_REVIEWER)")
     if (verdict is Verdict.ACCEPT) != (stance is not None):
         raise DecisionError(
             "a stance goes with accept, and only with it", "supports, contradicts, qualifies or mentions"

@@ -513,3 +513,9 @@ def test_the_list_is_searched_and_sorted(filled: Bmp) -> None:
     assert filled("queue", "list", "--search", "no such word", "--json").json == []
     assert filled("queue", "list", "--sort", "worst").code == 2
     assert best == filled("queue", "list", "--json").json
+
+
+def test_nobody_decides_under_the_programs_own_name(filled: Bmp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BMP_REVIEWER", "bmp")
+    assert_one_line(_decide(filled, "0001.00018", "accept"), 1, "own name")
+    assert filled("queue", "stats", "--json").json["total"]["accepted"] == 0

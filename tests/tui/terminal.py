@@ -45,6 +45,7 @@ class Terminal:
             dimensions=(rows, columns),
             env={"TERM": "xterm-256color", "COLORTERM": "truecolor", **environment},
             echo=False,
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # also where the tests run under nohup
         )
         self.process.delaybeforesend = None
 
