@@ -10,7 +10,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import TypeVar
 
-from db.candidates import add_candidate, find_candidate_id
+from db.candidates import require_candidate
 from db.decisions import SEEN_DECISION, append_verdict
 from db.errors import DecisionError, UsageError
 from db.papers import find_known_ids, list_records
@@ -187,9 +187,7 @@ def _refuse_unknown_papers(store: Store, lines: Sequence[tuple[int, _Line]], nam
 
 def _append(store: Store, line: _Line) -> bool:
     """Append one decision unless the very same one is there; tell whether it was appended."""
-    add_candidate(store, line.arxiv_id, line.phenomenon, now=line.decided_at)
-    candidate_id = find_candidate_id(store, line.arxiv_id, line.phenomenon)
-    assert candidate_id is not None  # it was just added
+    candidate_id = require_candidate(store, line.arxiv_id, line.phenomenon, now=line.decided_at)
     key = (candidate_id, line.verdict.value, line.stance, line.reviewer, line.decided_at)
     if store.value(
         "SELECT 1 FROM decisions WHERE candidate_id = ? AND kind = ? AND stance IS ? AND reviewer = ?"

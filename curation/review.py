@@ -17,6 +17,7 @@ from db.candidates import (
     find_candidate_id,
     list_candidates,
     list_others,
+    require_candidate,
 )
 from db.conflicts import list_conflicts, list_sides
 from db.decisions import (
@@ -176,9 +177,7 @@ class Review:
         if not find_known_ids(self._store, [arxiv_id]):
             raise DecisionError(f"paper {arxiv_id} is not in the database", f"bring it in with `bmp fetch {arxiv_id}`")
         with self._store.transaction():
-            add_candidate(self._store, arxiv_id, phenomenon, now=to_text(self._clock()))
-            candidate_id = find_candidate_id(self._store, arxiv_id, phenomenon)
-            assert candidate_id is not None  # it was just added
+            candidate_id = require_candidate(self._store, arxiv_id, phenomenon, now=to_text(self._clock()))
             self._append(candidate_id, decision)
         return self.show(candidate_id)
 
@@ -316,14 +315,18 @@ class Review:
         return newest_undoable(self._store, self._reviewer, mine=self._mine)
 
     def _append(self, candidate_id: int, decision: Decision) -> None:
-        if decision.until is not None and decision.until <= self._today():
-            raise DecisionError(f"{decision.until} is not in the future", "snooze until a later day")
-        note = clean_paragraphs(decision.note) if decision.note else None
-        sentence = None if decision.sentence is None else self._find_sentence(candidate_id, decision.sentence)
-        self._refuse_repeat(candidate_id, replace(decision, note=note or None, sentence=sentence))
         if self._reviewer == SYSTEM_REVIEWER:
             raise DecisionError(f"'{SYSTEM_REVIEWER}' is the program's own name", "set another reviewer (BMP_REVIEWER)")
-        self._move(candidate_id, decision)
+        if decision.until is not None and decision.until <= self._today():
+            raise DecisionError(f"{decision.until} is not in the future", "snooze until a later day")
+        row = find_candidate(self._store, candidate_id, today=self._today(), mine=self._mine)
+        if row is None:
+            raise DecisionError(f"there is no candidate {candidate_id}", "`bmp queue list` shows the ids")
+        note = clean_paragraphs(decision.note) if decision.note else None
+        sentence = None if decision.sentence is None else _find_sentence(row, decision.sentence)
+        self._refuse_repeat(row, replace(decision, note=note or None, sentence=sentence))
+        if code := self._moved_to(decision.verdict, decision.note):
+            add_candidate(self._store, row["arxiv_id"], code, now=to_text(self._clock()))
         append_verdict(
             self._store,
             candidate_id,
@@ -336,13 +339,6 @@ class Review:
             sentence=sentence,
             mine=self._mine,
         )
-
-    def _move(self, candidate_id: int, decision: Decision) -> None:
-        """Queue the paper for the phenomenon that a rejection says it belongs to."""
-        code = self._moved_to(decision.verdict, decision.note)
-        row = find_candidate(self._store, candidate_id, today=self._today()) if code else None
-        if code and row:
-            add_candidate(self._store, row["arxiv_id"], code, now=to_text(self._clock()))
 
     def _leave_unmoved(self, candidate_id: int) -> None:
         """Take out of the queue what the rejection about to be taken back brought into it, if it waits still."""
@@ -358,40 +354,18 @@ class Review:
         codes = {entry.code for entry in list_phenomena(self._store)} if found else set()
         return found.group(1) if found and found.group(1) in codes else None
 
-    def _refuse_repeat(self, candidate_id: int, decision: Decision) -> None:
+    def _refuse_repeat(self, row: Row, decision: Decision) -> None:
         """Refuse a decision that says what this reviewer's own decision in force on the same text says."""
-        now = find_effective(self._store, candidate_id, mine=self._mine)
-        row = find_candidate(self._store, candidate_id, today=self._today(), mine=self._mine)
-        if now is None or row is None or now["reviewer"] != self._reviewer or not row["on_present_text"]:
+        now = find_effective(self._store, row["id"], mine=self._mine)
+        if now is None or now["reviewer"] != self._reviewer or not row["on_present_text"]:
             return
-        same = decision == Decision(
-            Verdict(now["kind"]),
-            Stance(now["stance"]) if now["stance"] else None,
-            now["note"],
-            date.fromisoformat(now["until"]) if now["until"] else None,
-            decision.sentence if decision.sentence in (None, now["sentence"]) else now["sentence"],
-        )
-        if same:
+        sentence = decision.sentence if decision.sentence in (None, now["sentence"]) else now["sentence"]
+        if decision == _as_decision(now, sentence):
             stance = f" ({now['stance']})" if now["stance"] else ""
             raise DecisionError(
-                f"you decided candidate {candidate_id} so already: {now['kind']}{stance}, {now['decided_at']}",
+                f"you decided candidate {row['id']} so already: {now['kind']}{stance}, {now['decided_at']}",
                 "nothing was written; another stance or note makes another decision",
             )
-
-    def _find_sentence(self, candidate_id: int, sentence: str) -> str:
-        """Return the part of the present abstract that reads as the sentence, white space apart."""
-        row = find_candidate(self._store, candidate_id, today=self._today(), mine=self._mine)
-        if row is None or not sentence.strip() or len(sentence) > LONGEST_SENTENCE:
-            raise DecisionError(
-                "that is no sentence to rest on", f"give a part of the abstract, {LONGEST_SENTENCE} characters at most"
-            )
-        found = find_words(row["abstract"], sentence)
-        if found is None:
-            raise DecisionError(
-                f"the abstract of {row['arxiv_id']}v{row['version']} has no such sentence",
-                "copy it from `bmp queue show`",
-            )
-        return found
 
     def _refuse_if_changed(self, candidate_id: int, seen: Row) -> None:
         now = find_candidate(self._store, candidate_id, today=self._today(), mine=self._mine)
@@ -430,11 +404,34 @@ def _searched(row: Row) -> str:
     return f"{row['phenomenon']} {row['title']} {row['arxiv_id']} {row['sentence'] or ''}".casefold()
 
 
+def _find_sentence(row: Row, sentence: str) -> str:
+    """Return the part of a candidate's present abstract that reads as the sentence, white space apart."""
+    if not sentence.strip() or len(sentence) > LONGEST_SENTENCE:
+        raise DecisionError(
+            "that is no sentence to rest on", f"give a part of the abstract, {LONGEST_SENTENCE} characters at most"
+        )
+    found = find_words(row["abstract"], sentence)
+    if found is None:
+        raise DecisionError(
+            f"the abstract of {row['arxiv_id']}v{row['version']} has no such sentence", "copy it from `bmp queue show`"
+        )
+    return found
+
+
 def repeat(event: Row, row: Row) -> Decision:
     """Return an event as the decision that it was; a sentence only if it was marked in the candidate's present text."""
-    until = date.fromisoformat(event["until"]) if event["until"] else None
-    stance = Stance(event["stance"]) if event["stance"] else None
-    return Decision(Verdict(event["kind"]), stance, event["note"], until, marked_sentence(event, row))
+    return _as_decision(event, marked_sentence(event, row))
+
+
+def _as_decision(event: Row, sentence: str | None) -> Decision:
+    """Return a verdict of the log as a decision that rests on this sentence."""
+    return Decision(
+        Verdict(event["kind"]),
+        Stance(event["stance"]) if event["stance"] else None,
+        event["note"],
+        date.fromisoformat(event["until"]) if event["until"] else None,
+        sentence,
+    )
 
 
 def own_note(note: str | None) -> str | None:

@@ -188,6 +188,14 @@ def add_candidate(
     return False
 
 
+def require_candidate(store: Store, arxiv_id: str, phenomenon: str, *, now: str) -> int:
+    """Return the id of the candidate for this pair, queued now if it was not. Runs inside a transaction."""
+    add_candidate(store, arxiv_id, phenomenon, now=now)
+    candidate_id = find_candidate_id(store, arxiv_id, phenomenon)
+    assert candidate_id is not None  # it was just added
+    return candidate_id
+
+
 def drop_candidate(store: Store, arxiv_id: str, phenomenon: str) -> None:
     """Take a pair out of the queue that was brought in by hand and never decided. Runs inside a transaction."""
     store.connection.execute(

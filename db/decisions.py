@@ -46,6 +46,14 @@ SEEN_DECISION = f"""(
     ORDER BY s.place DESC LIMIT 1
 )"""
 
+# The newest acceptance before the decision `d`, of a re-opened candidate, by what `:mine` sees.
+_SEEN_ACCEPTANCE = f"""(
+    SELECT x.decision_id FROM decisions AS x
+    WHERE x.candidate_id = d.candidate_id AND x.kind = 'accept' AND x.place < d.place AND {_SEES.format("x")}
+        AND NOT EXISTS (SELECT 1 FROM decisions AS y WHERE y.undoes = x.decision_id AND {_SEES.format("y")})
+    ORDER BY x.place DESC LIMIT 1
+)"""
+
 # The acceptance that each accepted or re-opened candidate rests on. For a re-opened one it is the newest acceptance
 # before the re-opening that was not undone: what was decided stays on record until somebody decides anew.
 STANDING_ACCEPTANCES = f"""
@@ -273,10 +281,7 @@ def find_reopening(store: Store, candidate_id: int, *, mine: str | None = None) 
         " o.version AS old_version, o.title AS old_title, o.abstract AS old_abstract,"
         " n.version AS new_version, n.title AS new_title, n.abstract AS new_abstract"
         f" FROM candidates c JOIN decisions d ON d.decision_id = {SEEN_DECISION}"
-        " JOIN decisions a ON a.decision_id = (SELECT x.decision_id FROM decisions x"
-        f" WHERE x.candidate_id = c.candidate_id AND x.kind = 'accept' AND x.place < d.place AND {_SEES.format('x')}"
-        f" AND NOT EXISTS (SELECT 1 FROM decisions y WHERE y.undoes = x.decision_id AND {_SEES.format('y')})"
-        " ORDER BY x.place DESC LIMIT 1)"
+        f" JOIN decisions a ON a.decision_id = {_SEEN_ACCEPTANCE}"
         " JOIN revisions o ON o.revision_id = a.revision_id JOIN papers p ON p.arxiv_id = c.arxiv_id"
         " JOIN revisions n ON n.revision_id = p.revision_id WHERE c.candidate_id = :id AND d.kind = 'reopen'",
         {"id": candidate_id, "mine": mine},
@@ -295,10 +300,7 @@ def list_known(store: Store, phenomenon: str, *, but: int, mine: str | None = No
     """
     return store.rows(
         "SELECT c.candidate_id AS id, c.arxiv_id, r.title, substr(p.published_at, 1, 10) AS published,"
-        " coalesce(d.stance, (SELECT a.stance FROM decisions a WHERE a.candidate_id = c.candidate_id"
-        " AND a.kind = 'accept' AND a.place < d.place AND NOT EXISTS ("
-        f" SELECT 1 FROM decisions u WHERE u.undoes = a.decision_id) AND {_SEES.format('a')}"
-        " ORDER BY a.place DESC LIMIT 1)) AS stance,"
+        f" coalesce(d.stance, (SELECT stance FROM decisions WHERE decision_id = {_SEEN_ACCEPTANCE})) AS stance,"
         " CASE d.kind WHEN 'accept' THEN 'accepted' ELSE 'reopened' END AS status, d.decided_at"
         f" FROM candidates c JOIN decisions d ON d.decision_id = {SEEN_DECISION}"
         " JOIN papers p USING (arxiv_id) JOIN revisions r ON r.revision_id = p.revision_id"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from curation.cli.context import write_table
+from curation.cli.context import rounded, write_table
 
 if TYPE_CHECKING:
     from curation.agreement import Agreement, Agreements, Report
@@ -31,22 +31,18 @@ def _both(part: Agreements) -> dict[str, Any]:
 def _one(told: Agreement) -> dict[str, Any]:
     return {
         "candidates": told.candidates,
-        "observed": _rounded(told.observed),
-        "alpha": _rounded(told.alpha),
+        "observed": rounded(told.observed),
+        "alpha": rounded(told.alpha),
         "pairs": [
             {
                 "reviewers": list(pair.reviewers),
                 "candidates": pair.candidates,
-                "observed": _rounded(pair.observed),
-                "kappa": _rounded(pair.kappa),
+                "observed": rounded(pair.observed),
+                "kappa": rounded(pair.kappa),
             }
             for pair in told.pairs
         ],
     }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)
 
 
 def write_agreement(report: Report) -> None:

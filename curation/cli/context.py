@@ -143,6 +143,11 @@ def write_table(rows: Sequence[Sequence[Any]], headers: Sequence[str], *, wide: 
     click.echo(tabulate(cells, headers=headers, tablefmt="simple", disable_numparse=True))
 
 
+def rounded(value: float | None) -> float | None:
+    """Return a figure as JSON tells it; None stays."""
+    return None if value is None else round(value, 6)
+
+
 def shorten(text: str, width: int) -> str:
     """Return the text cut to `width` characters, with an ellipsis where something was cut."""
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"

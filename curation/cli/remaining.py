@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from curation.cli.context import write_table
+from curation.cli.context import rounded, write_table
 from db.records import Status, Stratum
 from db.text import show_score
 
@@ -87,7 +87,7 @@ def _tell_scores(verdicts: Sequence[Row]) -> list[dict[str, Any]]:
         if some:
             expected = sum(row["score"] for row in some) / len(some)
             accepted = sum(row["accepted"] for row in some)
-            shares = {"decided": len(some), "accepted": accepted, "expected": _rounded(expected)}
+            shares = {"decided": len(some), "accepted": accepted, "expected": rounded(expected)}
             told.append({"from": low, "to": min(high, 1.0), **shares})
     return told
 
@@ -145,18 +145,14 @@ def _tell_audits(audits: Sequence[Row], frames: Sequence[Row]) -> dict[str, Any]
         "decided": len(decided),
         "relevant": sum(_is_relevant(row) for row in decided),
         "pairs": sum(stratum.size for stratum in strata),
-        "miss_rate": None if estimate is None else _rounded(estimate.rate),
-        "at_most": None if estimate is None else _rounded(estimate.upper),
+        "miss_rate": None if estimate is None else rounded(estimate.rate),
+        "at_most": None if estimate is None else rounded(estimate.upper),
         "enough": len(decided) >= ENOUGH_AUDITS,
     }
 
 
 def _is_relevant(row: Row) -> bool:
     return row["status"] in RELEVANT
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)
 
 
 def _tell_effort(scored: Sequence[Row]) -> dict[str, Any]:

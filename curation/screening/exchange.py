@@ -9,7 +9,7 @@ from datetime import date
 from curation.screening import asreview, rayyan
 from curation.screening.files import NOTHING_DONE, read_csv, read_ris, render_csv, render_ris
 from curation.screening.records import Entry, Fault, Fields, Item, Label, Sent, take_sent
-from db.candidates import add_candidate, find_candidate_id, list_candidates
+from db.candidates import list_candidates, require_candidate
 from db.decisions import SYSTEM_REVIEWER, append_verdict
 from db.errors import UsageError
 from db.papers import find_known_ids, list_records
@@ -171,7 +171,7 @@ def import_labels(
     added = 0
     with store.transaction():
         for (arxiv_id, whose), (entry, label) in labels.items():
-            candidate_id = _require_candidate(store, arxiv_id, code, to_text(moment))
+            candidate_id = require_candidate(store, arxiv_id, code, now=to_text(moment))
             answers = _answers(reopened.get(candidate_id), label, entry.sent)
             if answers or not _is_known(store, candidate_id, whose, label):
                 _append(store, candidate_id, whose, label, stance, to_text(moment))
@@ -220,13 +220,6 @@ def _settle_phenomenon(store: Store, entries: Sequence[Entry], phenomenon: str |
     if code is None:
         raise UsageError(f"{name} does not tell what its labels are for", "say --phenomenon CODE")
     return find_phenomenon(store, code).code
-
-
-def _require_candidate(store: Store, arxiv_id: str, code: str, now: str) -> int:
-    add_candidate(store, arxiv_id, code, now=now)
-    candidate_id = find_candidate_id(store, arxiv_id, code)
-    assert candidate_id is not None  # it was just added
-    return candidate_id
 
 
 def _append(store: Store, candidate_id: int, reviewer: str, label: Label, stance: Stance, now: str) -> None:

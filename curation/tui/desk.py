@@ -176,7 +176,8 @@ class Desk:
             return
         candidate_id = row["id"]
         note, sentence = self.notes.get(candidate_id), self.marks.get(candidate_id)
-        if self.view not in ("waiting", "conflicts"):  # decided before: what was said of it goes along
+        stays = () if self.view in ("waiting", "conflicts") else VIEWS[self.view]
+        if stays:  # decided before: what was said of it goes along
             shown = self._review.show(candidate_id)
             note = note or own_note(shown["note"])
             sentence = sentence or (shown["sentence"] if shown["sentence_start"] is not None else None)
@@ -184,8 +185,8 @@ class Desk:
         done = self._review.decide(candidate_id, made, seen=row)
         self.undone.clear()
         self._count(candidate_id, made)
-        if self.view != "waiting" and self.view != "conflicts" and done["status"] in VIEWS[self.view]:
-            row.update({name: done[name] for name in row if name in done})  # it stays in view
+        if done["status"] in stays:
+            row.update({name: done[name] for name in row if name in done})
             self.move(1)
         else:
             self._take_away(candidate_id)
