@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from db.decisions import EFFECTIVE_DECISIONS, STANDING_ACCEPTANCES
@@ -15,13 +15,16 @@ from db.text import clean_line, clean_paragraphs, parse_arxiv_id
 _EVIDENCE = f"""
     SELECT c.phenomenon_code, c.arxiv_id, r.version, r.title, p.authors, p.categories, p.doi, p.published_at,
         p.withdrawn, a.stance, a.sentence, a.note, a.reviewer, a.decided_at, round(a.score, 6) AS score,
-        a.ranker_version, s.kind, s.reason, s.changed_at
+        a.ranker_version, s.kind, s.reason, s.changed_at, s.paper_withdrawn > a.paper_withdrawn AS by_withdrawal
     FROM ({STANDING_ACCEPTANCES}) s
     JOIN decisions a ON a.decision_id = s.acceptance_id
     JOIN candidates c ON c.candidate_id = s.candidate_id
     JOIN papers p ON p.arxiv_id = c.arxiv_id
     JOIN revisions r ON r.revision_id = a.revision_id
 """
+
+# The same by an earlier state of the log: what is named so here stands before the table of that name.
+_EVIDENCE_UNTIL = f"WITH decisions AS (SELECT * FROM main.decisions WHERE decided_at < :until) {_EVIDENCE}"
 
 _STANCE_ORDER = {stance: order for order, stance in enumerate(Stance)}
 
@@ -31,7 +34,8 @@ class Evidence:
     """A paper that was accepted as bearing on a claim, as it stood when a person decided.
 
     `version` and `title` are those of the revision that was decided on; `published` is the day of v1. `status` is
-    `accepted`, or `reopened` where the paper changed since: then `reason` and `reopened_at` say how and when.
+    `accepted`, or `reopened` where the paper changed since: then `reason`, `reopened_at` and `by_withdrawal` say
+    why, when, and whether it was withdrawn.
     """
 
     phenomenon: str
@@ -53,6 +57,7 @@ class Evidence:
     status: Status
     reason: str | None = None
     reopened_at: str | None = None
+    by_withdrawal: bool = False
 
     @property
     def url(self) -> str | None:
@@ -67,13 +72,16 @@ def abs_url(arxiv_id: str, version: int | None = None) -> str | None:
     return f"https://arxiv.org/abs/{arxiv_id}" + (f"v{version}" if version is not None else "")
 
 
-def load_evidence(store: Store) -> dict[str, tuple[Evidence, ...]]:
+def load_evidence(store: Store, *, until: str | None = None) -> dict[str, tuple[Evidence, ...]]:
     """Return the evidence by phenomenon, accepted and re-opened; by stance, then day of publication, then id.
 
     The order hangs on what is said of the papers, not on when they were harvested or decided on.
+
+    Args:
+        until: as it stood before this moment, as text.
     """
     found: defaultdict[str, list[Evidence]] = defaultdict(list)
-    for row in store.rows(_EVIDENCE):
+    for row in store.rows(_EVIDENCE if until is None else _EVIDENCE_UNTIL, {} if until is None else {"until": until}):
         found[row["phenomenon_code"]].append(_evidence(row))
     return {code: tuple(sorted(pieces, key=_order)) for code, pieces in found.items()}
 
@@ -104,6 +112,7 @@ def _evidence(row: Row) -> Evidence:
         status=Status.REOPENED if reopened else Status.ACCEPTED,
         reason=clean_line(row["reason"] or "") if reopened else None,
         reopened_at=row["changed_at"] if reopened else None,
+        by_withdrawal=reopened and bool(row["by_withdrawal"]),
     )
 
 
@@ -111,17 +120,18 @@ def count_evidence(store: Store) -> dict[str, dict[str, int]]:
     """Return how many accepted papers stand how to each phenomenon, in the catalogue's order; zeros included."""
     counts = {
         row["code"]: {stance.value: 0 for stance in Stance}
-        for row in store.rows("SELECT code FROM phenomena ORDER BY position, code")
+        for row in store.rows("SELECT code FROM phenomena WHERE NOT retired ORDER BY position, code")
     }
     for row in store.rows(
         f"SELECT c.phenomenon_code AS code, d.stance, count(*) AS count FROM ({EFFECTIVE_DECISIONS}) e"
         " JOIN decisions d USING (decision_id) JOIN candidates c ON c.candidate_id = d.candidate_id"
-        " WHERE d.kind = 'accept' GROUP BY c.phenomenon_code, d.stance"
+        " JOIN phenomena h ON h.code = c.phenomenon_code"
+        " WHERE d.kind = 'accept' AND NOT h.retired GROUP BY c.phenomenon_code, d.stance"
     ):
         counts[row["code"]][row["stance"]] = row["count"]
     return counts
 
 
-def count_stances(evidence: tuple[Evidence, ...]) -> Mapping[str, int]:
+def count_stances(evidence: Sequence[Evidence]) -> Mapping[str, int]:
     """Return how many pieces stand how, all four stances in their order."""
     return {stance.value: sum(piece.stance is stance for piece in evidence) for stance in Stance}

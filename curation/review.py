@@ -134,7 +134,7 @@ class Review:
         if self.blind:
             row["because"]["nearest"] = []  # what others may have accepted
         row["reasons"] = [*([SCORE_HIDDEN] if hide_score else _tell_score(row)), *_tell_causes(row["because"])]
-        row["criteria"] = asdict(find_phenomenon(self._store, row["phenomenon"]).criteria)
+        row["criteria"] = asdict(find_phenomenon(self._store, row["phenomenon"], retired=True).criteria)
         row["others"] = list_others(self._store, candidate_id, today=self._today(), mine=self._mine)
         if hide_score:
             for other in row["others"]:
@@ -322,6 +322,7 @@ class Review:
         row = find_candidate(self._store, candidate_id, today=self._today(), mine=self._mine)
         if row is None:
             raise DecisionError(f"there is no candidate {candidate_id}", "`bmp queue list` shows the ids")
+        find_phenomenon(self._store, row["phenomenon"])  # decisions on a retired entry would be seen nowhere
         note = clean_paragraphs(decision.note) if decision.note else None
         sentence = None if decision.sentence is None else _find_sentence(row, decision.sentence)
         self._refuse_repeat(row, replace(decision, note=note or None, sentence=sentence))

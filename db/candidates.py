@@ -17,7 +17,7 @@ _MARKED = "CASE WHEN d.kind <> 'reopen' AND d.revision_id = p.revision_id THEN d
 
 _CANDIDATES = f"""
     SELECT c.candidate_id AS id, c.arxiv_id, r.revision_id, r.version, r.title, c.phenomenon_code AS phenomenon,
-        h.title AS phenomenon_title, round(coalesce(s.score, m.score), 6) AS score,
+        h.title AS phenomenon_title, h.retired, round(coalesce(s.score, m.score), 6) AS score,
         coalesce({_MARKED}, substr(mr.abstract, m.sentence_start + 1, m.sentence_end - m.sentence_start)) AS sentence,
         {STATUS} AS status, d.decision_id, d.stance, p.published_at, p.withdrawn, d.note, d.until, d.reviewer,
         d.decided_at, c.queued_at, c.run_id, a.candidate_id IS NOT NULL AS audit,
@@ -63,7 +63,7 @@ def list_candidates(
     """
     order = _MIXED if mixed else _BEST_FIRST
     rows = store.rows(
-        f"SELECT * FROM ({_CANDIDATES}) WHERE status IN (SELECT value FROM json_each(:statuses))"
+        f"SELECT * FROM ({_CANDIDATES} WHERE NOT h.retired) WHERE status IN (SELECT value FROM json_each(:statuses))"
         f" AND (:phenomenon IS NULL OR phenomenon = :phenomenon) ORDER BY {order} LIMIT :limit",
         {
             "today": today.isoformat(),
@@ -130,7 +130,7 @@ def list_others(store: Store, candidate_id: int, *, today: date, mine: str | Non
     return store.rows(
         "SELECT id, phenomenon, phenomenon_title, score, status, stance"
         f" FROM ({_CANDIDATES} WHERE c.arxiv_id = (SELECT arxiv_id FROM candidates WHERE candidate_id = :id)"
-        f" AND c.candidate_id <> :id) ORDER BY {_BEST_FIRST}",
+        f" AND c.candidate_id <> :id AND NOT h.retired) ORDER BY {_BEST_FIRST}",
         {"id": candidate_id, "today": today.isoformat(), "mine": mine},
     )
 
@@ -148,6 +148,7 @@ def _finish(row: Row) -> Row:
     row["audit"] = bool(row["audit"])
     row["published"] = row.pop("published_at")[:10]
     row["withdrawn"] = bool(row["withdrawn"])
+    row["retired"] = bool(row["retired"])
     row["url"] = f"https://arxiv.org/abs/{row['arxiv_id']}v{row['version']}"
     return row
 
@@ -224,7 +225,7 @@ def count_queued_on(store: Store, now: str) -> int:
 def count_by_status(store: Store, *, today: date, mine: str | None = None) -> list[Row]:
     """Return rows of `phenomenon`, `status`, `count`, in the catalogue's order."""
     return store.rows(
-        f"SELECT phenomenon, status, count(*) AS count FROM ({_CANDIDATES})"
+        f"SELECT phenomenon, status, count(*) AS count FROM ({_CANDIDATES} WHERE NOT h.retired)"
         " JOIN phenomena ON code = phenomenon GROUP BY phenomenon, status ORDER BY position, code, status",
         {"today": today.isoformat(), "mine": mine},
     )
@@ -240,7 +241,7 @@ def list_newly_queued(store: Store, *, since: str, until: str, today: date) -> l
         until: the first moment after it.
     """
     rows = store.rows(
-        f"SELECT * FROM ({_CANDIDATES}) WHERE run_id IN (SELECT run_id FROM runs"
+        f"SELECT * FROM ({_CANDIDATES} WHERE NOT h.retired) WHERE run_id IN (SELECT run_id FROM runs"
         " WHERE finished_at >= :since AND finished_at < :until) AND status = 'pending' AND decided_at IS NULL"
         f" ORDER BY {_BEST_FIRST}",
         {"since": since, "until": until, "today": today.isoformat(), "mine": None},

@@ -57,7 +57,7 @@ _SEEN_ACCEPTANCE = f"""(
 # The acceptance that each accepted or re-opened candidate rests on. For a re-opened one it is the newest acceptance
 # before the re-opening that was not undone: what was decided stays on record until somebody decides anew.
 STANDING_ACCEPTANCES = f"""
-    SELECT d.candidate_id, d.kind, d.note AS reason, d.decided_at AS changed_at,
+    SELECT d.candidate_id, d.kind, d.note AS reason, d.decided_at AS changed_at, d.paper_withdrawn,
         CASE d.kind WHEN 'accept' THEN d.decision_id ELSE (
             SELECT a.decision_id FROM decisions a
             WHERE a.candidate_id = d.candidate_id AND a.kind = 'accept' AND a.place < d.place
@@ -127,6 +127,23 @@ def append_verdict(
         mine,
         known_until=now if elsewhere else None,
     )
+
+
+def append_carried(store: Store, candidate_id: int, acceptance: Row, *, note: str, reviewer: str, now: str) -> int:
+    """Append an acceptance of the same paper for another phenomenon and return its id. Runs inside a transaction.
+
+    It rests on the revision and the sentence that the paper was accepted on there; if the paper is another by now, it
+    is re-opened at once.
+
+    Args:
+        acceptance: the decision that is carried along, a row of `decisions`.
+    """
+    kept = ("kind", "stance", "revision_id", "paper_withdrawn", "sentence")
+    event = {name: acceptance[name] for name in kept}
+    carried = {"note": note, "reviewer": reviewer, "decided_at": now, "score": None, "ranker_version": None}
+    decision_id = _append(store, candidate_id, {**event, **carried})
+    reopen_outdated(store, candidate_id, now=now)
+    return decision_id
 
 
 def append_undo(store: Store, candidate_id: int, *, reviewer: str, now: str, mine: str | None = None) -> int:

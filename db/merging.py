@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from datetime import date
 
 from db.candidates import add_candidate, find_candidate_id
-from db.decisions import place_of, reopen_outdated
+from db.decisions import SYSTEM_REVIEWER, place_of, reopen_outdated
 from db.errors import StoreError
 from db.papers import SavedPapers, save_papers
-from db.phenomena import list_phenomena, save_phenomena
-from db.records import Paper
+from db.phenomena import list_phenomena
+from db.records import CatalogueChange, ChangeKind, Paper
 from db.store import Row, Store
 from db.times import from_text, to_text
+from db.upkeep import save_phenomena
 
 MOST_TURNS = 1_000_000  # of a candidate; nobody decides so often
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -73,7 +74,7 @@ def merge(store: Store, other: Store, *, now: str, program_version: str) -> Merg
         program_version: the version of this program, for the ledger.
     """
     with store.transaction():
-        phenomena, differing = _add_phenomena(store, other)
+        phenomena, differing = _add_phenomena(store, other, now)
         events = other.rows(_EVENTS)
         _refuse_unsound(other, events)
         known = _find_known_events(store, events)
@@ -88,15 +89,15 @@ def merge(store: Store, other: Store, *, now: str, program_version: str) -> Merg
     return Merged(len(new), len(known), queued, saved.new, phenomena, reopened, differing)
 
 
-def _add_phenomena(store: Store, other: Store) -> tuple[int, tuple[str, ...]]:
-    """Add the entries that only the other database has, after the own ones; tell how many, and which differ."""
-    own = list_phenomena(store)
-    by_code = {entry.code: entry for entry in own}
-    theirs = list_phenomena(other)
-    added = [entry for entry in theirs if entry.code not in by_code]
-    if added:
-        save_phenomena(store, [*own, *added])
-    return len(added), tuple(one.code for one in theirs if one.code in by_code and by_code[one.code] != one)
+def _add_phenomena(store: Store, other: Store, now: str) -> tuple[int, tuple[str, ...]]:
+    """Add the entries that only the other database has, retired ones too; tell how many, and which others differ."""
+    own, theirs = (
+        {one.code: one for retired in (False, True) for one in list_phenomena(side, retired=retired)}
+        for side in (store, other)
+    )
+    added = [one for code, one in theirs.items() if code not in own]
+    save_phenomena(store, added, CatalogueChange(ChangeKind.LOAD, SYSTEM_REVIEWER, now, "came with a merge"))
+    return len(added), tuple(code for code, one in theirs.items() if code in own and own[code] != one)
 
 
 def _refuse_unsound(other: Store, events: Sequence[Row]) -> None:

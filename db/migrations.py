@@ -60,6 +60,12 @@ def m0008_decisions_that_merge(db: Database) -> None:
     _execute_all(db, _DECISIONS_THAT_MERGE)
 
 
+@migrations()
+def m0009_catalogue_with_a_history(db: Database) -> None:
+    """Let entries be retired, never removed; keep every change to the catalogue, append-only."""
+    _execute_all(db, _CATALOGUE_WITH_A_HISTORY)
+
+
 def _execute_all(db: Database, statements: str) -> None:
     for statement in statements.split(";;"):
         if statement.strip():
@@ -403,4 +409,26 @@ CREATE TRIGGER decisions_are_never_changed BEFORE UPDATE ON decisions
 BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;;
 CREATE TRIGGER decisions_are_never_deleted BEFORE DELETE ON decisions
 BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;;
+"""
+
+_CATALOGUE_WITH_A_HISTORY = """
+ALTER TABLE phenomena ADD COLUMN retired INTEGER NOT NULL DEFAULT 0 CHECK (retired IN (0, 1));;
+ALTER TABLE phenomena ADD COLUMN superseded_by TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(superseded_by));;
+
+CREATE TABLE catalogue_changes (
+    change_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    code TEXT NOT NULL REFERENCES phenomena (code),
+    kind TEXT NOT NULL CHECK (kind IN ('load', 'add', 'edit', 'import', 'merge', 'split')),
+    before TEXT CHECK (before IS NULL OR json_valid(before)),
+    after TEXT NOT NULL CHECK (json_valid(after)),
+    note TEXT,
+    author TEXT NOT NULL,
+    changed_at TEXT NOT NULL
+) STRICT;;
+CREATE INDEX catalogue_changes_of_entry ON catalogue_changes (code, change_id);;
+
+CREATE TRIGGER catalogue_changes_are_never_changed BEFORE UPDATE ON catalogue_changes
+BEGIN SELECT RAISE(ABORT, 'the catalogue''s history is append-only'); END;;
+CREATE TRIGGER catalogue_changes_are_never_deleted BEFORE DELETE ON catalogue_changes
+BEGIN SELECT RAISE(ABORT, 'the catalogue''s history is append-only'); END;;
 """

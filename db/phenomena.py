@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable
 
 from db.errors import CatalogueError, UsageError
 from db.records import Aspect, Criteria, Maturity, Phenomenon
@@ -12,50 +11,34 @@ from db.store import Row, Store
 from db.text import clean_line, hash_text
 
 
-def save_phenomena(store: Store, phenomena: Sequence[Phenomenon]) -> int:
-    """Add or update entries, in the order given, and return how many were new or changed. Runs inside a transaction.
+def list_phenomena(store: Store, *, retired: bool = False) -> list[Phenomenon]:
+    """Return the catalogue in its order.
 
-    An entry that the list lacks stays as it is: evidence may rest on it.
+    Args:
+        retired: return the retired entries instead, by the order in which they once stood.
     """
-    before = {phenomenon.code: phenomenon for phenomenon in list_phenomena(store)}
-    for position, phenomenon in enumerate(phenomena):
-        _save_phenomenon(store, phenomenon, position)
-    return sum(before.get(phenomenon.code) != phenomenon for phenomenon in phenomena)
+    rows = store.rows("SELECT * FROM phenomena WHERE retired = ? ORDER BY position, code", (int(retired),))
+    return [_phenomenon(row) for row in rows]
 
 
-def _save_phenomenon(store: Store, phenomenon: Phenomenon, position: int) -> None:
-    values = {
-        "code": phenomenon.code,
-        "position": position,
-        "aspect": phenomenon.aspect.value,
-        "group_name": phenomenon.group,
-        "title": phenomenon.title,
-        "statement": phenomenon.statement,
-        "keywords": json.dumps(phenomenon.keywords, ensure_ascii=False),
-        "reference_ids": json.dumps(phenomenon.references),
-        "criteria": json.dumps(asdict(phenomenon.criteria), ensure_ascii=False),
-        "maturity": phenomenon.maturity.value,
-    }
-    store.database.table("phenomena").upsert(values, pk="code")
-
-
-def list_phenomena(store: Store) -> list[Phenomenon]:
-    """Return the catalogue in its order."""
-    return [_phenomenon(row) for row in store.rows("SELECT * FROM phenomena ORDER BY position, code")]
-
-
-def find_phenomenon(store: Store, code: str) -> Phenomenon:
+def find_phenomenon(store: Store, code: str, *, retired: bool = False) -> Phenomenon:
     """Return one entry.
 
+    Args:
+        retired: take a retired one too.
+
     Raises:
-        UsageError: there is none of that code.
+        UsageError: there is none of that code, or it was retired.
     """
     row = store.row("SELECT * FROM phenomena WHERE code = ?", (code,))
     if row is None:
         like = store.value("SELECT code FROM phenomena WHERE lower(code) = lower(trim(?))", (code,))
         hint = f"do you mean {like}?" if like else "`bmp phenomena list` shows the codes"
         raise UsageError(f"there is no phenomenon '{clean_line(code)[:40]}'", hint)
-    return _phenomenon(row)
+    found = _phenomenon(row)
+    if found.retired and not retired:
+        raise UsageError(f"{code} was retired", f"name what took its place: {', '.join(found.superseded_by)}")
+    return found
 
 
 def _phenomenon(row: Row) -> Phenomenon:
@@ -70,6 +53,8 @@ def _phenomenon(row: Row) -> Phenomenon:
         references=tuple(json.loads(row["reference_ids"])),
         criteria=Criteria(**{name: tuple(items) for name, items in criteria.items()}),
         maturity=Maturity(row["maturity"]),
+        retired=bool(row["retired"]),
+        superseded_by=tuple(json.loads(row["superseded_by"])),
     )
 
 

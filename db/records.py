@@ -52,6 +52,17 @@ class Status(StrEnum):
     REOPENED = "reopened"
 
 
+class ChangeKind(StrEnum):
+    """How an entry of the catalogue came to be as it is; `load` is the program's own, all others a person's."""
+
+    LOAD = "load"
+    ADD = "add"
+    EDIT = "edit"
+    IMPORT = "import"
+    MERGE = "merge"
+    SPLIT = "split"
+
+
 class RunStatus(StrEnum):
     """How a run ended; `running` until it has."""
 
@@ -80,7 +91,11 @@ class Criteria:
 
 @dataclass(frozen=True, slots=True)
 class Phenomenon:
-    """An entry of the catalogue; `statement` is the claim, `references` are arXiv ids without version."""
+    """An entry of the catalogue; `statement` is the claim, `references` are arXiv ids without version.
+
+    A retired entry stays for its code, which is never given to another one, and for the decisions made on it;
+    `superseded_by` are the codes of the entries that took its place.
+    """
 
     code: str
     aspect: Aspect
@@ -91,6 +106,18 @@ class Phenomenon:
     references: tuple[str, ...] = ()
     criteria: Criteria = field(default_factory=Criteria)
     maturity: Maturity = Maturity.OBSERVED
+    retired: bool = False
+    superseded_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueChange:
+    """What is written down of a change to the catalogue: how it was made, by whom, when, and why."""
+
+    kind: ChangeKind
+    author: str
+    changed_at: str
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,12 @@ import pytest
 from bmp import Bmp, make_bmp
 from tiny_model import make_tiny_model
 
+from db.records import CatalogueChange, ChangeKind
 from db.store import Store, open_store
+from db.times import to_text
 
 NOW = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
+LOADED = CatalogueChange(ChangeKind.LOAD, "bmp", to_text(NOW))
 
 # The same examples each time, and no clock that a busy machine could miss; TESTS_EXPLORE=1 looks for new ones.
 hypothesis.settings.register_profile("same", deadline=None, derandomize=True)

@@ -9,11 +9,22 @@ from datetime import UTC, date, datetime, timedelta
 from curation.review import Decision, Review
 from db.matches import Cut, Match, Way, queue_matches, save_matches, save_ranking
 from db.papers import save_papers
-from db.phenomena import save_phenomena
-from db.records import Aspect, Malformed, ModelIdentity, Paper, Phenomenon, Sentence, Stance, Verdict
+from db.records import (
+    Aspect,
+    CatalogueChange,
+    ChangeKind,
+    Malformed,
+    ModelIdentity,
+    Paper,
+    Phenomenon,
+    Sentence,
+    Stance,
+    Verdict,
+)
 from db.runs import save_malformed, set_run, start_run
 from db.store import Store
 from db.times import to_text
+from db.upkeep import save_phenomena
 from db.vectors import save_model
 
 NOW = datetime(2026, 11, 24, 6, 31, 7, tzinfo=UTC)
@@ -96,7 +107,7 @@ def _match(store: Store, run_id: int, papers: Sequence[Paper], phenomena: Sequen
 def tell_story(store: Store, titles: Sequence[str] = TITLES) -> None:
     """Fill an empty database with three nights, the second of them partial, and what two people decided between."""
     with store.transaction():
-        save_phenomena(store, PHENOMENA)
+        save_phenomena(store, PHENOMENA, CatalogueChange(ChangeKind.LOAD, "bmp", to_text(NIGHTS[0])))
     papers = [make_paper(number, title) for number, title in enumerate(titles, 1)]
     run_a_night(store, NIGHTS[0], papers)
     _decide(store, NIGHTS[0] + timedelta(hours=3))

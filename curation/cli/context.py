@@ -20,6 +20,7 @@ from db.times import Clock, now_utc, require_date
 
 if TYPE_CHECKING:
     from curation.review import Review
+    from db.records import CatalogueChange
     from db.store import Store
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -65,6 +66,14 @@ class AppContext:
         from curation.review import Review
 
         return Review(store, reviewer=self.settings.reviewer, clock=self.clock, blind=self.settings.blind)
+
+    def loading(self) -> CatalogueChange:
+        """Return what is written down where the program itself loads a catalogue."""
+        from db.decisions import SYSTEM_REVIEWER
+        from db.records import CatalogueChange, ChangeKind
+        from db.times import to_text
+
+        return CatalogueChange(ChangeKind.LOAD, SYSTEM_REVIEWER, to_text(self.clock()))
 
 
 pass_app = click.make_pass_decorator(AppContext)

@@ -20,16 +20,19 @@ from db.errors import StoreError
 def init(app: AppContext, catalogue: Path | None, as_json: bool) -> None:
     """Create or upgrade the database and load the catalogue; safe to repeat."""
     from curation.catalogue import load_catalogue
-    from db.phenomena import list_phenomena, save_phenomena
+    from db.phenomena import list_phenomena
+    from db.upkeep import load_phenomena
 
     phenomena = load_catalogue(catalogue)  # a catalogue that does not hold leaves no database behind
     with app.open_store(create=True) as store:
         with store.transaction():
-            changed = save_phenomena(store, phenomena)
+            loaded = load_phenomena(store, phenomena, app.loading())
         total = len(list_phenomena(store))
     if as_json:
-        write_json({"db": str(app.settings.db), "phenomena": total, "changed": changed})
-    say(f"{app.settings.db}: {total} phenomena, {changed} of them new or changed. Next: bmp nightly")
+        write_json({"db": str(app.settings.db), "phenomena": total, **asdict(loaded)})
+    if loaded.kept:
+        say(f"Changed by hand, so left as they are: {name_some(loaded.kept)}; `bmp phenomena import` takes a file's.")
+    say(f"{app.settings.db}: {total} phenomena, {loaded.changed} of them new or changed. Next: bmp nightly")
 
 
 @click.group()

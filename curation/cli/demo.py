@@ -71,13 +71,13 @@ def _run(app: AppContext, place: Path) -> tuple[Outcome, int, int]:
     from curation.catalogue import load_catalogue
     from curation.cli.context import program_version
     from curation.cli.wiring import make_night, run_locked, stopping_on_signals
-    from db.phenomena import save_phenomena
+    from db.upkeep import load_phenomena
 
     wanted = app.settings.categories
     pace = Pace(delay_seconds=0, max_wait_seconds=0, read_timeout_seconds=10)
     with stopping_on_signals() as stop, app.open_store(create=True) as store:
         with store.transaction():
-            save_phenomena(store, load_catalogue())
+            load_phenomena(store, load_catalogue(), app.loading())
         client = PoliteClient(
             pace, user_agent=user_agent(program_version(), ""), stop=stop, transport=sample_transport()
         )

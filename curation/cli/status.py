@@ -86,7 +86,7 @@ def _gather_stored(app: AppContext, store: Store) -> dict[str, int]:
     return {
         "papers": store.value("SELECT count(*) FROM papers"),
         "revisions": store.value("SELECT count(*) FROM revisions"),
-        "phenomena": store.value("SELECT count(*) FROM phenomena"),
+        "phenomena": store.value("SELECT count(*) FROM phenomena WHERE NOT retired"),
         "missing": count_missing(store, now=app.clock()),
         "pending": waiting,
         "decided": sum(counted.values()) - waiting,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from bmp import Bmp
-from conftest import NOW
+from conftest import LOADED, NOW
 from fakes import oai_source, run_night
 from loopback.papers import MadePaper, make_papers
 from loopback.server import ArxivServer
@@ -22,9 +22,9 @@ from curation.digest.facts import gather_digest
 from curation.export.knowledge import load_knowledge
 from curation.review import Decision, Review
 from db.candidates import list_candidates
-from db.phenomena import save_phenomena
 from db.records import Aspect, Phenomenon, Stance, Verdict
 from db.store import Row, Store, open_store
+from db.upkeep import save_phenomena
 
 TODAY = date(2026, 11, 24)
 CLAIMS = [
@@ -49,7 +49,7 @@ def night(store: Store, papers: list[MadePaper], *, size: int = 4, stop: Stop | 
     """Run a night on these papers and return its row."""
     if not store.value("SELECT count(*) FROM phenomena"):
         with store.transaction():
-            save_phenomena(store, CLAIMS)
+            save_phenomena(store, CLAIMS, LOADED)
     with ArxivServer(papers, today=TODAY) as server:
         source = oai_source(server.oai_url)
         return run_night(store, source, threshold=THRESHOLD, audit_size=size, stop=stop, **more).run  # type: ignore[arg-type]  # what run_night takes
@@ -183,7 +183,9 @@ def test_small_nights_wait_for_one_another(store: Store) -> None:
 def test_papers_that_are_scored_again_are_not_drawn_from_again(store: Store) -> None:
     night(store, made(250))
     with store.transaction():
-        save_phenomena(store, [*CLAIMS, Phenomenon("W1.2", Aspect.WHAT, "Made", "Another", "Another one holds.")])
+        save_phenomena(
+            store, [*CLAIMS, Phenomenon("W1.2", Aspect.WHAT, "Made", "Another", "Another one holds.")], LOADED
+        )
     run = night(store, made(250))
     assert run["matched"] == 250
     assert len(store.rows(DRAWN)) == 4

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from bmp import Bmp
-from conftest import NOW
+from conftest import LOADED, NOW
 from fakes import oai_source, run_night
 from loopback import faults
 from loopback.papers import make_papers
@@ -24,10 +24,10 @@ from loopback.server import ArxivServer
 from crawler.match import CHUNK
 from curation.review import Decision, Review
 from db.candidates import list_candidates
-from db.phenomena import save_phenomena
 from db.records import Aspect, Phenomenon, Stance, Verdict
 from db.runs import was_stopped
 from db.store import Store, night_lock, open_store
+from db.upkeep import save_phenomena
 
 TODAY = date(2026, 11, 24)
 CLAIM = Phenomenon("H1.1", Aspect.HOW, "Scaling", "Loss falls", "Loss falls as a power law in compute.")
@@ -147,7 +147,7 @@ def test_a_stopped_night_ends_soon_and_the_next_one_goes_on(
 def test_readers_see_the_queue_of_before_the_night_or_of_after_it(store: Store) -> None:
     """The matches of several chunks are committed one after the other, the queue at once."""
     with store.transaction():
-        save_phenomena(store, [CLAIM])
+        save_phenomena(store, [CLAIM], LOADED)
     seen: list[tuple[str, int]] = []
 
     def look(stage: str, done: int, total: int | None) -> None:
@@ -164,7 +164,7 @@ def test_readers_see_the_queue_of_before_the_night_or_of_after_it(store: Store) 
 
 def test_review_goes_on_while_a_night_runs(store: Store) -> None:
     with store.transaction():
-        save_phenomena(store, [CLAIM])
+        save_phenomena(store, [CLAIM], LOADED)
     with ArxivServer(make_papers(30, day=TODAY, categories=["cs.LG"]), today=TODAY) as server:
         run_night(store, oai_source(server.oai_url), threshold=0.0)
         server.put(*make_papers(30, day=TODAY, categories=["cs.LG"], start=50_000))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from bmp import Bmp
+from conftest import LOADED
 from fakes import CATEGORIES, HashEmbedder, make_client, oai_source, run_night
 from loopback.papers import MadePaper, MadeVersion, make_papers
 from loopback.server import ArxivServer
@@ -16,9 +17,9 @@ from loopback.server import ArxivServer
 from crawler.sources.query import ApiDaysSource, QueryApi
 from crawler.sources.source import Source
 from curation.review import Decision, Review
-from db.phenomena import save_phenomena
 from db.records import Aspect, Phenomenon, Stance, Verdict
 from db.store import Row, Store
+from db.upkeep import save_phenomena
 
 DAY = date(2026, 11, 22)
 ACCEPT = Decision(Verdict.ACCEPT, Stance.SUPPORTS, note="table 3")
@@ -94,7 +95,7 @@ def place(request: pytest.FixtureRequest, store: Store) -> Iterator[Place]:
     first = datetime(2026, 11, 21, 12, tzinfo=UTC)
     made = [replace(paper, versions=(MadeVersion(1, first, "D", 100),), comments="9 pages") for paper in made]
     with store.transaction():
-        save_phenomena(store, [Phenomenon("W2.2", Aspect.WHAT, "g", "Grokking", "Late generalisation.")])
+        save_phenomena(store, [Phenomenon("W2.2", Aspect.WHAT, "g", "Grokking", "Late generalisation.")], LOADED)
     with ArxivServer(made) as server:
         prepared = Place(store, server, request.param)
         assert prepared.night()["new"] == 6

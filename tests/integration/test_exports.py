@@ -11,17 +11,17 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import NOW
+from conftest import LOADED, NOW
 
 from curation.export.write import EXPORTERS, write_export
 from curation.review import Decision, Review
 from db.errors import ExportError, UsageError
 from db.papers import save_papers
-from db.phenomena import save_phenomena
 from db.records import Aspect, Paper, Phenomenon, Stance, Verdict
 from db.runs import start_run
 from db.store import open_store
 from db.times import to_text
+from db.upkeep import save_phenomena
 
 HOSTILE = (
     "=HYPERLINK(1)",
@@ -54,6 +54,7 @@ def _fill(path: Path, *, backwards: bool = False) -> None:
                     Phenomenon("H1.1", Aspect.HOW, "Scaling", "Loss falls", "A power law.", references=("2001.08361",)),
                     Phenomenon("W2.2", Aspect.WHAT, "Dynamics", "Grokking", "Late generalisation."),
                 ],
+                LOADED,
             )
             save_papers(store, reversed(papers) if backwards else papers, run_id=run_id, now=to_text(NOW))
         for number, paper in enumerate(papers):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import LOADED
 from fakes import HashEmbedder
 
 from crawler import learning
@@ -20,10 +21,10 @@ from crawler.rank import rank_papers
 from crawler.ranking.ranker import Claim, Document, document_text
 from curation.review import Decision, Review
 from db.papers import save_papers
-from db.phenomena import save_phenomena
 from db.records import Aspect, Paper, Phenomenon, Stance, Verdict
 from db.runs import start_run
 from db.store import Store, open_store
+from db.upkeep import save_phenomena
 
 NOW = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
 GROKKING = Phenomenon("W2.2", Aspect.WHAT, "g", "Grokking", "Networks generalise long after they memorise.")
@@ -48,7 +49,7 @@ def fill(store: Store, papers: Sequence[Paper]) -> HashEmbedder:
     """Store papers with their vectors, and the catalogue."""
     embedder = HashEmbedder()
     with store.transaction():
-        save_phenomena(store, [GROKKING, RIVERS])
+        save_phenomena(store, [GROKKING, RIVERS], LOADED)
         run_id = start_run(
             store, kind="backfill", source="snapshot", categories=[], started_at="x", program_version="0"
         )
@@ -135,6 +136,6 @@ def test_the_newest_papers_are_at_hand_and_the_decided_ones_whatever_their_age(
 
 def test_an_empty_database_ranks_nothing(store: Store) -> None:
     with store.transaction():
-        save_phenomena(store, [GROKKING])
+        save_phenomena(store, [GROKKING], LOADED)
     ranking = rank_papers(store, HashEmbedder(), Claim.of(GROKKING))
     assert (ranking.papers, ranking.without_vector) == ([], 0)

@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 from bmp import Bmp
+from conftest import LOADED
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -39,11 +40,12 @@ from db.decisions import list_decisions
 from db.errors import DecisionError, StoreError
 from db.merging import Merged, merge
 from db.papers import save_papers
-from db.phenomena import list_phenomena, save_phenomena
+from db.phenomena import list_phenomena
 from db.records import Aspect, Paper, Phenomenon, Stance, Status, Verdict
 from db.runs import start_run
 from db.store import Store, check, open_copy, open_store
 from db.times import to_text
+from db.upkeep import save_phenomena
 
 EXAMPLES = int(os.environ.get("BMP_MACHINE_EXAMPLES", "0"))
 TOLD: Counter[str] = Counter()
@@ -78,7 +80,7 @@ def begin(path: Path, *papers: Paper, catalogue: list[Phenomenon] = CATALOGUE) -
     """Return a new database with these papers."""
     store = open_store(path, create=True)
     with store.transaction():
-        save_phenomena(store, catalogue)
+        save_phenomena(store, catalogue, LOADED)
     save(store, *papers)
     return store
 
@@ -403,6 +405,8 @@ def _to_older_schema(path: Path) -> None:
             f"{log}; ALTER TABLE decisions ADD COLUMN paper_withdrawn INTEGER NOT NULL DEFAULT 0;"
             "CREATE INDEX decisions_of_candidate ON decisions (candidate_id, decision_id);"
             f"INSERT INTO decisions ({columns}) SELECT {columns} FROM newer; DROP TABLE newer;"
+            "DROP TABLE catalogue_changes; ALTER TABLE phenomena DROP COLUMN retired;"
+            "ALTER TABLE phenomena DROP COLUMN superseded_by;"
             "DELETE FROM _sqlite_migrations WHERE name >= 'm0008'; PRAGMA user_version = 7;"
         )
     connection.close()

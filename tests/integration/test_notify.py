@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import trustme
 from bmp import Bmp, Result
+from conftest import LOADED
 from fakes import CATEGORIES, HashEmbedder, make_client, oai_source
 from loopback.hook import Hook, webhook
 from loopback.mail import HOST, Post, bad_office, free_port, post_office, slow_office
@@ -30,10 +31,10 @@ from curation.cli.telling import describe_trouble, run_and_tell, tell_people
 from curation.cli.wiring import make_night, tell_outcome
 from db.digests import find_last_digest
 from db.errors import NotifyError, SettingsError, SourceError
-from db.phenomena import save_phenomena
 from db.runs import find_run
 from db.settings import load_settings
 from db.store import Store, open_store
+from db.upkeep import save_phenomena
 
 SUBJECT = "BMPrinciples: 3 new, Über 大規模"
 TEXT = "Über das Verstehen: 大規模言語モデル\n.\nFrom here on\n" + "a long line " * 200 + "\n"
@@ -481,7 +482,7 @@ def test_trouble_is_told_in_one_line_whatever_a_server_said(store: Store) -> Non
 
 def test_news_are_mailed_after_a_night_and_only_once(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     with store.transaction():
-        save_phenomena(store, PHENOMENA)
+        save_phenomena(store, PHENOMENA, LOADED)
     run_id = run_a_night(store, NIGHTS[2], [make_paper(1, "Grokking\r\nBcc: eve@example.org")])
     with post_office(Post()) as post:
         told = Told(store, **mail_settings(post.port))

@@ -7,18 +7,18 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
-from conftest import NOW
+from conftest import LOADED, NOW
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from curation.review import Decision, Review
 from db.errors import DecisionError
 from db.papers import SavedPapers, save_papers
-from db.phenomena import save_phenomena
 from db.records import Aspect, Paper, Phenomenon, Stance, Verdict
 from db.runs import start_run
 from db.store import Store, open_store
 from db.times import to_text
+from db.upkeep import save_phenomena
 
 MOMENT = datetime(2026, 11, 1, tzinfo=UTC)
 PAPER = Paper("2611.00001", 1, "Title", "Abstract.", ("Ada",), ("cs.LG",), MOMENT, MOMENT, date(2026, 11, 1))
@@ -32,7 +32,7 @@ def run_id(store: Store) -> int:
 
 def _begin(store: Store) -> int:
     with store.transaction():
-        save_phenomena(store, [Phenomenon("W2.2", Aspect.WHAT, "g", "Grokking", "Late generalisation.")])
+        save_phenomena(store, [Phenomenon("W2.2", Aspect.WHAT, "g", "Grokking", "Late generalisation.")], LOADED)
         return start_run(
             store, kind="nightly", source="oai", categories=[], started_at=to_text(NOW), program_version="test"
         )

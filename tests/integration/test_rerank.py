@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from bmp import Bmp
+from conftest import LOADED
 from fakes import HashEmbedder
 
 from crawler.control import Stop, no_progress
@@ -23,11 +24,11 @@ from db.candidates import list_candidates
 from db.decisions import list_verdicts, reopen_accepted
 from db.matches import find_newest_ranking, list_backlog
 from db.papers import save_papers
-from db.phenomena import save_phenomena
 from db.records import Aspect, Paper, Phenomenon, Stance, Verdict
 from db.runs import find_run, start_run
 from db.standing import Standing, save_standing
 from db.store import Row, Store, open_store
+from db.upkeep import save_phenomena
 
 NOW = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
 GROKKING = Phenomenon("W2.2", Aspect.WHAT, "g", "Grokking", "Networks generalise long after they memorise.")
@@ -55,7 +56,7 @@ def match(
 ) -> tuple[int, int]:
     """Store papers and match them; return the run and what is left for want of budget."""
     with store.transaction():
-        save_phenomena(store, [GROKKING, RIVERS])
+        save_phenomena(store, [GROKKING, RIVERS], LOADED)
         run_id = start_run(
             store, kind="backfill", source="snapshot", categories=[], started_at="x", program_version="0"
         )
@@ -189,7 +190,7 @@ def test_an_open_review_learns_of_a_changed_catalogue(store: Store) -> None:
     ranker = make_ranker(store)
     decide(store, 4)
     with store.transaction():
-        save_phenomena(store, [replace(GROKKING, statement="Verse is read aloud.")])
+        save_phenomena(store, [replace(GROKKING, statement="Verse is read aloud.")], LOADED)
     assert ranker.rerank("W2.2") == {}
 
 

@@ -23,6 +23,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 import pytest
+from conftest import LOADED
 from fakes import CATEGORIES, SETS, FakeTime, HashEmbedder
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -50,11 +51,11 @@ from curation.review import Decision, Review
 from db.candidates import list_candidates
 from db.errors import DecisionError
 from db.missing import count_missing
-from db.phenomena import save_phenomena
 from db.records import Aspect, Phenomenon, Stance, Status, Verdict
 from db.runs import find_cursor, find_first_day, list_runs
 from db.store import Store, backup, backup_path, check, open_store, restore
 from db.times import to_text
+from db.upkeep import save_phenomena
 
 EXAMPLES = int(os.environ.get("BMP_MACHINE_EXAMPLES", "0"))
 FIRST_DAY = date(2026, 11, 20)  # a Friday
@@ -253,7 +254,7 @@ def fresh_database() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "fresh.db"
         with open_store(path, create=True) as store, store.transaction():
-            save_phenomena(store, CATALOGUE)
+            save_phenomena(store, CATALOGUE, LOADED)
         return path.read_bytes()
 
 

@@ -12,11 +12,11 @@ from curation.catalogue import load_catalogue
 from curation.review import Decision, Review
 from db.matches import Cut, Match, Way, queue_matches, save_matches, save_ranking
 from db.papers import save_papers
-from db.phenomena import save_phenomena
-from db.records import ModelIdentity, Paper, Phenomenon, Sentence, Stance, Verdict
+from db.records import CatalogueChange, ChangeKind, ModelIdentity, Paper, Phenomenon, Sentence, Stance, Verdict
 from db.runs import start_run
 from db.store import Store
 from db.times import to_text
+from db.upkeep import save_phenomena
 from db.vectors import save_model
 
 SAMPLE = Path(__file__).parents[2] / "crawler" / "data" / "sample"
@@ -58,7 +58,7 @@ def fill(store: Store, papers: Sequence[Paper], catalogue: Sequence[Phenomenon],
     """Put papers, catalogue and hits into an empty database."""
     now = to_text(NOW)
     with store.transaction():
-        save_phenomena(store, catalogue)
+        save_phenomena(store, catalogue, CatalogueChange(ChangeKind.LOAD, "bmp", now))
         run_id = start_run(
             store, kind="nightly", source="oai", categories=("cs.LG",), started_at=now, program_version="0"
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import NOW
+from conftest import LOADED, NOW
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -16,11 +16,11 @@ from crawler.audit import PAPERS_PER_AUDIT, draw_chances, gather_for_audit, shar
 from db.audits import count_waiting, forget_other_pools, list_pool
 from db.matches import Cut, Way, save_ranking
 from db.papers import save_papers
-from db.phenomena import save_phenomena
 from db.records import Aspect, ModelIdentity, Phenomenon, Stratum
 from db.runs import start_run
 from db.store import Store, open_store
 from db.times import to_text
+from db.upkeep import save_phenomena
 from db.vectors import save_model
 
 CODES = ("H1.1", "H1.2", "W1.1")
@@ -89,7 +89,7 @@ def _fill(store: Store) -> int:
     from sample_digest import make_paper
 
     with store.transaction():
-        save_phenomena(store, [Phenomenon(code, Aspect.HOW, "Made", code, f"{code} holds.") for code in CODES])
+        save_phenomena(store, [Phenomenon(code, Aspect.HOW, "Made", code, f"{code} holds.") for code in CODES], LOADED)
         run_id = start_run(
             store, kind="nightly", source="oai", categories=(), started_at=to_text(NOW), program_version="0"
         )

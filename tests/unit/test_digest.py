@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from bmp import Bmp
+from conftest import LOADED
 from hypothesis import given
 from hypothesis import strategies as st
 from integration.test_exports import HOSTILE as HOSTILE_EXPORTS
@@ -34,11 +35,11 @@ from curation.digest.outline import CANDIDATES_SHOWN, outline_digest
 from curation.digest.text import COLUMNS, wrap
 from curation.review import Decision
 from db.digests import find_last_digest, save_digest
-from db.phenomena import save_phenomena
 from db.records import Malformed, Stance, Verdict
 from db.store import Store, open_store
 from db.text import clean_line
 from db.times import from_text, to_text
+from db.upkeep import save_phenomena
 
 WEEK = timedelta(days=7)
 GOLDEN = Path(__file__).with_name("golden_digest.txt")
@@ -117,7 +118,7 @@ def test_nothing_is_told_by_two_digests_in_a_row_and_nothing_by_neither(store: S
 
 def test_what_a_running_night_has_queued_is_told_once_it_has_ended(store: Store) -> None:
     with store.transaction():
-        save_phenomena(store, PHENOMENA)
+        save_phenomena(store, PHENOMENA, LOADED)
     run_id = run_a_night(store, NIGHTS[0], [make_paper(1, "Late")])
     with store.transaction():
         store.connection.execute("UPDATE runs SET status = 'running', finished_at = NULL")
@@ -177,7 +178,7 @@ def test_where_no_run_ended_it_is_said_and_nothing_is_called_right(store: Store)
 
 def test_a_long_list_is_cut_to_the_best_and_says_how_many_are_left(store: Store) -> None:
     with store.transaction():
-        save_phenomena(store, PHENOMENA)
+        save_phenomena(store, PHENOMENA, LOADED)
     count = CANDIDATES_SHOWN + 7
     run_a_night(store, NIGHTS[0], [make_paper(number, f"Paper number {number}") for number in range(1, count + 1)])
     digest = the_week(store)
@@ -192,7 +193,7 @@ def test_a_long_list_is_cut_to_the_best_and_says_how_many_are_left(store: Store)
 
 def test_decisions_that_were_cut_are_still_counted_by_kind_and_reviewer(store: Store) -> None:
     with store.transaction():
-        save_phenomena(store, PHENOMENA)
+        save_phenomena(store, PHENOMENA, LOADED)
     papers = [make_paper(number, f"Paper number {number}") for number in range(1, 62)]
     run_a_night(store, NIGHTS[0], papers)
     for number, candidate in enumerate(review_at(store, "ada", NIGHTS[1]).waiting()):
@@ -223,7 +224,9 @@ MEAN = tuple(
 def tell_mean_story(store: Store, texts: tuple[str, ...]) -> Digest:
     """Put a text in every place that people, papers and servers fill: a paper, a phenomenon and a run for each."""
     with store.transaction():
-        save_phenomena(store, [replace(PHENOMENA[0], code=f"H{n}.1", title=text) for n, text in enumerate(texts, 1)])
+        save_phenomena(
+            store, [replace(PHENOMENA[0], code=f"H{n}.1", title=text) for n, text in enumerate(texts, 1)], LOADED
+        )
     for number, text in enumerate(texts, 1):
         bad = [Malformed(text, None, text, b"")]
         moment = NIGHTS[0] + timedelta(minutes=2 * number)
@@ -334,7 +337,7 @@ def test_markdown_shows_every_text_as_it_is(mean: Digest, flavour: str) -> None:
 
 def test_an_id_that_is_none_of_arxivs_gets_no_link(store: Store) -> None:
     with store.transaction():
-        save_phenomena(store, PHENOMENA)
+        save_phenomena(store, PHENOMENA, LOADED)
     run_a_night(store, NIGHTS[0], [replace(make_paper(1, "Odd"), arxiv_id='x" onclick="alert(1)')])
     digest = the_week(store)
     assert digest.new[0].candidates[0].url is None

@@ -1,0 +1,219 @@
+"""What moved: what differs in the evidence and the catalogue between two moments, told move by move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from curation.evidence import Evidence, load_evidence
+from db.records import ChangeKind, Maturity, Status
+from db.store import Row, Store
+from db.text import clean_line, clean_paragraphs
+from db.upkeep import list_changes
+
+_RANKS = (Maturity.CONTESTED, Maturity.OBSERVED, Maturity.REPLICATED, Maturity.ESTABLISHED)
+_WORDING = ("group", "title", "statement", "keywords", "references", "criteria")
+
+
+class MoveKind(StrEnum):
+    """How the knowledge moved; in the order in which a reader wants to know."""
+
+    PROMOTED = "promoted"
+    DEMOTED = "demoted"
+    WITHDRAWN = "withdrawn"
+    REOPENED = "re-opened"
+    ADDED = "added"
+    CHANGED = "changed"
+    REMOVED = "removed"
+    NEW = "new entry"
+    REWORDED = "reworded"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One thing that is otherwise at the end of a span than at its beginning.
+
+    Attributes:
+        phenomenon: the code of the entry that it is about.
+        title: its title at the end of the span.
+        at: when it came to be so, as text.
+        by: who did it.
+        evidence: the paper that it is about, as it stands at the end; as it stood before where it was removed; None
+            where the entry itself moved.
+        before: the maturity, stance or claim before, where that is what moved.
+        after: the same at the end; of a retired entry the codes that took its place.
+    """
+
+    kind: MoveKind
+    phenomenon: str
+    title: str
+    at: str
+    by: str
+    evidence: Evidence | None = None
+    before: str | None = None
+    after: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What moved from `since` on until before `until`, both as text; by kind, then time.
+
+    `loaded` counts the entries that the program's own catalogue brought.
+    """
+
+    since: str
+    until: str
+    moves: tuple[Move, ...]
+    loaded: int = 0
+
+    def of(self, kind: MoveKind) -> tuple[Move, ...]:
+        """Return the moves of one kind."""
+        return tuple(move for move in self.moves if move.kind is kind)
+
+
+Standing = Mapping[tuple[str, str], Evidence]
+
+
+def find_moves(store: Store, *, since: str, until: str) -> Moves:
+    """Return what differs between two moments: what was done and taken back between them is not told."""
+    return _compare(store, _stand(store, since), _stand(store, until), since, until)
+
+
+def list_months(store: Store) -> list[Moves]:
+    """Return what moved in each month in which anything did, the newest first."""
+    months = [
+        row["month"]
+        for row in store.rows(
+            "SELECT substr(decided_at, 1, 7) AS month FROM decisions"
+            " UNION SELECT substr(changed_at, 1, 7) FROM catalogue_changes ORDER BY month"
+        )
+    ]
+    found: list[Moves] = []
+    before: Standing = {}
+    for month in months:
+        after = _stand(store, until := _next_month(month))
+        moved = _compare(store, before, after, f"{month}-01", until)
+        before = after
+        if moved.moves or moved.loaded:
+            found.append(moved)
+    return found[::-1]
+
+
+def _next_month(month: str) -> str:
+    first = date.fromisoformat(f"{month}-01")
+    return date(first.year + first.month // 12, first.month % 12 + 1, 1).isoformat()
+
+
+def _stand(store: Store, until: str) -> Standing:
+    """Return the evidence as it stood before a moment, accepted and re-opened."""
+    found = load_evidence(store, until=until)
+    return {(piece.phenomenon, piece.arxiv_id): piece for pieces in found.values() for piece in pieces}
+
+
+def _compare(store: Store, before: Standing, after: Standing, since: str, until: str) -> Moves:
+    titles = {row["code"]: clean_line(row["title"]) for row in store.rows("SELECT code, title FROM phenomena")}
+    changes = list_changes(store, since=since, until=until)
+    moves = [*_evidence_moves(store, before, after, titles, until), *_entry_moves(changes)]
+    order = list(MoveKind)
+    moves.sort(key=lambda move: (order.index(move.kind), move.at, move.phenomenon, _paper(move)))
+    loaded = {row["code"] for row in changes if row["before"] is None and row["kind"] == ChangeKind.LOAD}
+    return Moves(since, until, tuple(moves), len(loaded))
+
+
+def _paper(move: Move) -> str:
+    return move.evidence.arxiv_id if move.evidence else ""
+
+
+def _evidence_moves(
+    store: Store, before: Standing, after: Standing, titles: Mapping[str, str], until: str
+) -> Iterator[Move]:
+    for key in before.keys() | after.keys():
+        old, new = before.get(key), after.get(key)
+        code = key[0]
+        if new is None:
+            assert old is not None  # it is in one of the two
+            event = _newest_event(store, old, until)
+            yield Move(
+                MoveKind.REMOVED, code, titles[code], event["decided_at"], clean_line(event["reviewer"]), old,
+                note=clean_paragraphs(event["note"] or "") or None,
+            )  # fmt: skip
+        elif new.status is Status.REOPENED:
+            if old is None or old.status is not Status.REOPENED:
+                kind = MoveKind.WITHDRAWN if new.by_withdrawal else MoveKind.REOPENED
+                yield Move(kind, code, titles[code], new.reopened_at or "", "bmp", new, note=new.reason)
+        elif old is None:
+            yield Move(MoveKind.ADDED, code, titles[code], new.decided_at, new.reviewer, new, note=new.note)
+        elif _differ(old, new):
+            yield Move(
+                MoveKind.CHANGED, code, titles[code], new.decided_at, new.reviewer, new,
+                before=_tell_stance(old), after=_tell_stance(new), note=new.note,
+            )  # fmt: skip
+
+
+def _differ(old: Evidence, new: Evidence) -> bool:
+    told = [(one.status, one.stance, one.version, one.sentence) for one in (old, new)]
+    return told[0] != told[1]
+
+
+def _tell_stance(piece: Evidence) -> str:
+    reopened = ", re-opened" if piece.status is Status.REOPENED else ""
+    return f"{piece.stance.value} (v{piece.version}{reopened})"
+
+
+def _newest_event(store: Store, piece: Evidence, until: str) -> Row:
+    event = store.row(
+        "SELECT d.* FROM decisions d JOIN candidates c USING (candidate_id)"
+        " WHERE (c.arxiv_id, c.phenomenon_code) = (?, ?) AND d.decided_at < ? AND d.kind <> 'reopen'"
+        " ORDER BY d.decided_at DESC, d.place DESC LIMIT 1",
+        (piece.arxiv_id, piece.phenomenon, until),
+    )
+    assert event is not None  # it was accepted once
+    return event
+
+
+def _entry_moves(changes: list[Row]) -> Iterator[Move]:
+    """Yield what is otherwise with entries after these changes, given oldest first."""
+    by_code: dict[str, list[Row]] = {}
+    for row in changes:
+        by_code.setdefault(row["code"], []).append(row)
+    for code, rows in by_code.items():
+        before, after = rows[0]["before"], rows[-1]["after"]
+        if before is None:
+            if rows[0]["kind"] == ChangeKind.LOAD:
+                before = rows[0]["after"]  # what the program brought is no news; what was done with it is
+            else:
+                yield _entry_move(MoveKind.NEW, code, rows, after=after["statement"])
+                continue
+        yield from _compare_entries(code, rows, before, after)
+
+
+def _compare_entries(code: str, rows: list[Row], before: dict[str, Any], after: dict[str, Any]) -> Iterator[Move]:
+    if after["retired"] and not before["retired"]:
+        yield _entry_move(MoveKind.RETIRED, code, rows, after=", ".join(after["superseded_by"]))
+    if after["maturity"] != before["maturity"]:
+        old, new = (_RANKS.index(Maturity(one["maturity"])) for one in (before, after))
+        kind = MoveKind.PROMOTED if new > old else MoveKind.DEMOTED
+        steps = [row for row in rows if row["before"] and row["before"]["maturity"] != row["after"]["maturity"]]
+        yield _entry_move(kind, code, steps or rows, before=before["maturity"], after=after["maturity"])
+    if any(before[name] != after[name] for name in _WORDING):
+        yield _entry_move(MoveKind.REWORDED, code, rows, before=_tell_claim(before), after=_tell_claim(after))
+
+
+def _tell_claim(entry: dict[str, Any]) -> str:
+    return f"{entry['title']}: {entry['statement']}"
+
+
+def _entry_move(
+    kind: MoveKind, code: str, rows: list[Row], *, before: str | None = None, after: str | None = None
+) -> Move:
+    newest = rows[-1]
+    texts = [None if text is None else clean_line(text) for text in (before, after)]
+    return Move(
+        kind, code, clean_line(newest["after"]["title"]), newest["changed_at"], clean_line(newest["author"]),
+        before=texts[0], after=texts[1], note=clean_paragraphs(newest["note"] or "") or None,
+    )  # fmt: skip

@@ -1,0 +1,177 @@
+"""The catalogue's upkeep: every change is kept in a log, nothing is removed, and no code is given twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+from db.errors import CatalogueError
+from db.phenomena import list_phenomena
+from db.records import CatalogueChange, ChangeKind, Phenomenon
+from db.store import Row, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What loading a catalogue came to: how many entries are new or changed, and the codes of those that were left.
+
+    `kept` are entries that a person changed since and that the file has otherwise.
+    """
+
+    changed: int
+    kept: tuple[str, ...]
+
+
+def load_phenomena(store: Store, phenomena: Sequence[Phenomenon], change: CatalogueChange) -> Loaded:
+    """Take in a catalogue as the program does, over nothing that a person changed. Runs inside a transaction.
+
+    An entry that the catalogue lacks stays as it is, for evidence may rest on it; so does one that is retired here.
+    """
+    known = _by_code(store)
+    changed_by_hand = {row["code"] for row in store.rows(_CHANGED_BY_HAND)}
+    differing = {one.code for one in phenomena if one.code in known and known[one.code] != one}
+    kept = {code for code in differing if code in changed_by_hand or known[code].retired}
+    taken = [known[one.code] if one.code in kept else one for one in phenomena]
+    changed = _save_all(store, known, taken, change)
+    return Loaded(changed, tuple(one.code for one in phenomena if one.code in kept and not known[one.code].retired))
+
+
+# Entries whose newest change is a person's.
+_CHANGED_BY_HAND = f"""
+    SELECT code FROM (SELECT code, kind, max(change_id) FROM catalogue_changes GROUP BY code)
+    WHERE kind <> '{ChangeKind.LOAD}'
+"""
+
+
+def save_phenomena(store: Store, phenomena: Sequence[Phenomenon], change: CatalogueChange) -> int:
+    """Add or change entries and return how many are new or changed. Runs inside a transaction.
+
+    A list that has all entries sets their order; else known entries keep their place, and a new one comes after the
+    last of its group.
+
+    Raises:
+        CatalogueError: an entry is retired on one side only.
+    """
+    known = _by_code(store)
+    for one in phenomena:
+        if one.code in known and one.retired != known[one.code].retired:
+            _refuse(one, known[one.code])
+    return _save_all(store, known, phenomena, change)
+
+
+def _refuse(asked: Phenomenon, known: Phenomenon) -> None:
+    code = asked.code
+    if known.retired:
+        into = ", ".join(known.superseded_by)
+        raise CatalogueError(f"{code} was retired, and its code is not given again", f"{into} took its place")
+    raise CatalogueError(
+        f"{code} is retired there and stands here", "`bmp phenomena merge` or `split` carries its evidence along"
+    )
+
+
+def retire_phenomenon(
+    store: Store, phenomenon: Phenomenon, superseded_by: Sequence[str], change: CatalogueChange
+) -> None:
+    """Retire an entry in favour of others. Runs inside a transaction; its evidence is carried along by the caller."""
+    known = _by_code(store)
+    retired = replace(phenomenon, retired=True, superseded_by=tuple(superseded_by))
+    _save_all(store, known, [retired], change)
+
+
+def require_free_code(store: Store, code: str) -> None:
+    """Refuse a code that is or was an entry's.
+
+    Raises:
+        CatalogueError: it is taken.
+    """
+    known = _by_code(store).get(code)
+    if known is not None:
+        said = f"was {known.title!r}, retired since" if known.retired else f"is {known.title!r}"
+        raise CatalogueError(f"{code} {said}", "a code is never given twice; take another one")
+
+
+def list_changes(
+    store: Store, code: str | None = None, *, since: str | None = None, until: str | None = None
+) -> list[Row]:
+    """Return the changes to the catalogue, oldest first: `code`, `kind`, `before`, `after`, `note`, `author`,
+    `changed_at`; `before` is None for a new entry, both are entries as mappings.
+
+    Args:
+        code: only those of this entry.
+        since: the first moment of a span, as text.
+        until: the first moment after it.
+    """
+    rows = store.rows(
+        "SELECT code, kind, before, after, note, author, changed_at FROM catalogue_changes"
+        " WHERE (:code IS NULL OR code = :code) AND (:since IS NULL OR changed_at >= :since)"
+        " AND (:until IS NULL OR changed_at < :until) ORDER BY changed_at, change_id",
+        {"code": code, "since": since, "until": until},
+    )
+    for row in rows:
+        row["before"] = json.loads(row["before"]) if row["before"] else None
+        row["after"] = json.loads(row["after"])
+    return rows
+
+
+def _by_code(store: Store) -> dict[str, Phenomenon]:
+    """Return all entries by code, in the catalogue's order, the retired ones last."""
+    return {one.code: one for retired in (False, True) for one in list_phenomena(store, retired=retired)}
+
+
+def _save_all(
+    store: Store, known: Mapping[str, Phenomenon], phenomena: Sequence[Phenomenon], change: CatalogueChange
+) -> int:
+    incoming = {one.code: one for one in phenomena}
+    changed = [one for one in incoming.values() if known.get(one.code) != one]
+    for one in changed:
+        store.database.table("phenomena").upsert({**_columns(one), "position": len(known)}, pk="code")
+        _write_down(store, known.get(one.code), one, change)
+    store.connection.executemany(
+        "UPDATE phenomena SET position = ? WHERE code = ? AND position <> ?1",
+        enumerate(_find_order(known.values(), incoming)),
+    )
+    return len(changed)
+
+
+def _find_order(known: Collection[Phenomenon], incoming: Mapping[str, Phenomenon]) -> list[str]:
+    live = [one for one in known if not one.retired]
+    retired = [one.code for one in known if one.retired and one.code not in incoming]
+    if all(one.code in incoming for one in live):
+        return [*incoming, *retired]
+    order = live
+    for one in incoming.values():
+        if one.code not in {other.code for other in known}:
+            group = [
+                place for place, other in enumerate(order) if (other.aspect, other.group) == (one.aspect, one.group)
+            ]
+            order.insert(group[-1] + 1 if group else len(order), one)
+    return [*(one.code for one in order), *retired]
+
+
+def _columns(phenomenon: Phenomenon) -> Row:
+    return {
+        "code": phenomenon.code,
+        "aspect": phenomenon.aspect.value,
+        "group_name": phenomenon.group,
+        "title": phenomenon.title,
+        "statement": phenomenon.statement,
+        "keywords": json.dumps(phenomenon.keywords, ensure_ascii=False),
+        "reference_ids": json.dumps(phenomenon.references),
+        "criteria": json.dumps(asdict(phenomenon.criteria), ensure_ascii=False),
+        "maturity": phenomenon.maturity.value,
+        "retired": int(phenomenon.retired),
+        "superseded_by": json.dumps(phenomenon.superseded_by),
+    }
+
+
+def _write_down(store: Store, before: Phenomenon | None, after: Phenomenon, change: CatalogueChange) -> None:
+    store.insert(
+        "catalogue_changes",
+        {
+            **asdict(change),
+            "code": after.code,
+            "before": json.dumps(asdict(before), ensure_ascii=False) if before else None,
+            "after": json.dumps(asdict(after), ensure_ascii=False),
+        },
+    )
