@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ SHIPPED = "the shipped catalogue"
 _CODE = re.compile(r"[A-Za-z]+[0-9]+(?:\.[0-9]+)*")
 _HEADER = re.compile(r"""\s*\[\[\s*(["']?)phenomenon\1\s*\]\]""")
 _REQUIRED = ("code", "aspect", "group", "title", "statement")
-_OPTIONAL = ("keywords", "references", "criteria", "maturity")
+_OPTIONAL = ("keywords", "references", "criteria", "maturity", "retired", "superseded_by")
 _CRITERIA = ("counts", "excludes", "precedents")
 
 
@@ -66,6 +67,24 @@ def parse_catalogue(content: str, name: str) -> list[Phenomenon]:
     phenomena = [entry.read(content) for entry in entries]
     _refuse_doubles(entries, phenomena)
     return phenomena
+
+
+def render_catalogue(phenomena: Iterable[Phenomenon]) -> str:
+    """Return entries as a catalogue's text, which `parse_catalogue` reads back as they are."""
+    import tomli_w  # only who writes a catalogue needs it
+
+    phenomena = list(phenomena)
+    if not phenomena:
+        return "# The catalogue is empty.\n"
+    return tomli_w.dumps({"phenomenon": [_to_table(one) for one in phenomena]})
+
+
+def _to_table(phenomenon: Phenomenon) -> dict[str, Any]:
+    """Return an entry as a TOML table; what is empty is left out, and the table of criteria comes last."""
+    values = {**asdict(phenomenon), "criteria": {k: v for k, v in asdict(phenomenon.criteria).items() if v}}
+    criteria = values.pop("criteria")
+    plain = {name: str(value) if isinstance(value, StrEnum) else value for name, value in values.items()}
+    return {name: value for name, value in {**plain, "criteria": criteria}.items() if value}
 
 
 def _entry_lines(content: str, count: int) -> list[int]:
@@ -128,8 +147,7 @@ class _Entry:
         for key in sorted(self.table.keys() - {*_REQUIRED, *_OPTIONAL}):
             raise _Fault(key, f"unknown key '{clean_line(key)[:40]}'; known are {', '.join((*_REQUIRED, *_OPTIONAL))}")
         code = self._text("code")
-        if not _CODE.fullmatch(code):
-            raise _Fault("code", f"'{code[:20]}' is not a code: letters, then numbers with dots, such as H1.2")
+        _require_code(code, "code")
         return Phenomenon(
             code=code,
             aspect=Aspect(self._choice("aspect", [aspect.value for aspect in Aspect])),
@@ -140,7 +158,23 @@ class _Entry:
             references=self._references(),
             criteria=self._criteria(),
             maturity=Maturity(self._choice("maturity", [maturity.value for maturity in Maturity], "observed")),
+            retired=self._flag("retired"),
+            superseded_by=self._successors(),
         )
+
+    def _flag(self, key: str) -> bool:
+        value = self.table.get(key, False)
+        if not isinstance(value, bool):
+            raise _Fault(key, f"'{key}' must be true or false")
+        return value
+
+    def _successors(self) -> tuple[str, ...]:
+        codes = self._texts("superseded_by")
+        if bool(codes) != self._flag("retired"):
+            raise _Fault("superseded_by", "a retired entry, and only such a one, names what took its place")
+        for code in codes:
+            _require_code(code, "superseded_by")
+        return codes
 
     def _text(self, key: str) -> str:
         if key not in self.table:
@@ -188,6 +222,12 @@ class _Fault(Exception):
         super().__init__(reason)
         self.key = key
         self.reason = reason
+
+
+def _require_code(code: str, key: str) -> None:
+    """Refuse what is not a code, as the fault of a key."""
+    if not _CODE.fullmatch(code):
+        raise _Fault(key, f"'{code[:20]}' is not a code: letters, then numbers with dots, such as H1.2")
 
 
 def _texts(value: Any, key: str) -> tuple[str, ...]:

@@ -109,6 +109,8 @@ def suggest_maturity(figures: Figures) -> Suggestion:
     replicated: 2 groups or more support it.
     observed: all else.
     """
+    if not figures.independent:
+        return Suggestion(Maturity.OBSERVED, "nothing is accepted yet")
     supports, contradicts = figures.groups[Stance.SUPPORTS], figures.groups[Stance.CONTRADICTS]
     told = f"{supports} independent group{'' if supports == 1 else 's'} for, {contradicts} against"
     if contradicts and (figures.share is None or figures.share.low < SURE_FROM):

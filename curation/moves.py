@@ -14,6 +14,7 @@ from db.store import Row, Store
 from db.text import clean_line, clean_paragraphs
 from db.upkeep import list_changes
 
+OPEN_END = "9999"  # after all moments
 _RANKS = (Maturity.CONTESTED, Maturity.OBSERVED, Maturity.REPLICATED, Maturity.ESTABLISHED)
 _WORDING = ("group", "title", "statement", "keywords", "references", "criteria")
 
@@ -110,15 +111,23 @@ def _next_month(month: str) -> str:
 
 
 def _stand(store: Store, until: str) -> Standing:
-    """Return the evidence as it stood before a moment, accepted and re-opened."""
+    """Return the evidence as it stood before a moment, accepted and re-opened; entries that were retired have none."""
+    retired = {
+        row["code"]
+        for row in store.rows(
+            "SELECT code FROM catalogue_changes WHERE changed_at < ? AND json_extract(after, '$.retired')", (until,)
+        )
+    }
     found = load_evidence(store, until=until)
-    return {(piece.phenomenon, piece.arxiv_id): piece for pieces in found.values() for piece in pieces}
+    return {(code, piece.arxiv_id): piece for code, pieces in found.items() if code not in retired for piece in pieces}
 
 
 def _compare(store: Store, before: Standing, after: Standing, since: str, until: str) -> Moves:
     titles = {row["code"]: clean_line(row["title"]) for row in store.rows("SELECT code, title FROM phenomena")}
     changes = list_changes(store, since=since, until=until)
-    moves = [*_evidence_moves(store, before, after, titles, until), *_entry_moves(changes)]
+    given_up = {row["code"] for row in changes if row["after"]["retired"]}  # with all that they rested on
+    kept = {key: piece for key, piece in before.items() if key[0] not in given_up}
+    moves = [*_evidence_moves(store, kept, after, titles, until), *_entry_moves(changes)]
     order = list(MoveKind)
     moves.sort(key=lambda move: (order.index(move.kind), move.at, move.phenomenon, _paper(move)))
     loaded = {row["code"] for row in changes if row["before"] is None and row["kind"] == ChangeKind.LOAD}

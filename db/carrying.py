@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from db.candidates import add_candidate, require_candidate
 from db.decisions import EFFECTIVE_DECISIONS, STANDING_ACCEPTANCES, append_carried, find_effective
+from db.phenomena import find_successors, list_phenomena
 from db.records import Phenomenon
 from db.store import Row, Store
 
@@ -44,6 +45,26 @@ def list_open(store: Store, phenomenon: str) -> list[str]:
         (phenomenon,),
     )
     return [row["arxiv_id"] for row in rows]
+
+
+def find_stranded(store: Store) -> dict[str, int]:
+    """Return by retired entry how many papers are accepted there and stand in the queue of none that took its place.
+
+    A merge of databases brings such decisions, if the entry was retired here only.
+    """
+    found = {}
+    for one in list_phenomena(store, retired=True):
+        successors = find_successors(store, one.code)
+        papers = {row["arxiv_id"] for row in list_acceptances(store, one.code)}
+        for code in successors:
+            papers -= {row["arxiv_id"] for row in store.rows(_KNOWN, (code,))}
+        if papers:
+            found[one.code] = len(papers)
+    return found
+
+
+# The papers that stand in the queue of an entry, decided or not.
+_KNOWN = "SELECT arxiv_id FROM candidates WHERE phenomenon_code = ?"
 
 
 def carry_acceptances(

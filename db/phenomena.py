@@ -41,6 +41,17 @@ def find_phenomenon(store: Store, code: str, *, retired: bool = False) -> Phenom
     return found
 
 
+def find_successors(store: Store, code: str) -> set[str]:
+    """Return the codes that took the place of an entry, and of those in turn; none of an entry that stands."""
+    found: set[str] = set()
+    waiting = [code]
+    while waiting:
+        successors = set(find_phenomenon(store, waiting.pop(), retired=True).superseded_by) - found
+        found |= successors
+        waiting.extend(successors)
+    return found
+
+
 def _phenomenon(row: Row) -> Phenomenon:
     criteria = json.loads(row["criteria"])
     return Phenomenon(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from db.errors import CatalogueError
@@ -79,16 +79,17 @@ def retire_phenomenon(
     _save_all(store, known, [retired], change)
 
 
-def require_free_code(store: Store, code: str) -> None:
-    """Refuse a code that is or was an entry's.
+def require_free_codes(store: Store, phenomena: Iterable[Phenomenon]) -> None:
+    """Refuse entries with a code that is or was another's.
 
     Raises:
-        CatalogueError: it is taken.
+        CatalogueError: one is taken.
     """
-    known = _by_code(store).get(code)
-    if known is not None:
-        said = f"was {known.title!r}, retired since" if known.retired else f"is {known.title!r}"
-        raise CatalogueError(f"{code} {said}", "a code is never given twice; take another one")
+    taken = _by_code(store)
+    for one in phenomena:
+        if known := taken.get(one.code):
+            said = f"was '{known.title}', retired since" if known.retired else f"is '{known.title}'"
+            raise CatalogueError(f"{one.code} {said}", "a code is never given twice; take another one")
 
 
 def list_changes(

@@ -20,6 +20,7 @@ from db.times import Clock, now_utc, require_date
 
 if TYPE_CHECKING:
     from curation.review import Review
+    from curation.upkeep import Upkeep
     from db.records import CatalogueChange
     from db.store import Store
 
@@ -67,6 +68,12 @@ class AppContext:
 
         return Review(store, reviewer=self.settings.reviewer, clock=self.clock, blind=self.settings.blind)
 
+    def upkeep(self, store: Store, *, dry_run: bool = False) -> Upkeep:
+        """Return the catalogue in the hands of the reviewer of the settings."""
+        from curation.upkeep import Upkeep
+
+        return Upkeep(store, author=self.settings.reviewer, clock=self.clock, dry_run=dry_run)
+
     def loading(self) -> CatalogueChange:
         """Return what is written down where the program itself loads a catalogue."""
         from db.decisions import SYSTEM_REVIEWER
@@ -82,6 +89,11 @@ pass_app = click.make_pass_decorator(AppContext)
 def json_option(command: Command) -> Command:
     """Add `--json` to a command."""
     return click.option("--json", "as_json", is_flag=True, help="Write JSON.")(command)
+
+
+def note_option(command: Command) -> Command:
+    """Add `--note` to a command that changes the catalogue."""
+    return click.option("--note", help="Why; kept in the catalogue's history.")(command)
 
 
 class DateType(click.ParamType[date]):

@@ -108,6 +108,7 @@ def merge(app: AppContext, other: Path, as_json: bool) -> None:
     OTHER is left as it is. Merging it again changes nothing, and whichever of two databases is merged into which, both
     come to the same decisions. `bmp queue conflicts` lists those that differ.
     """
+    from db.carrying import find_stranded
     from db.conflicts import list_conflicts
     from db.merging import merge as merge_stores
     from db.store import open_copy
@@ -119,8 +120,9 @@ def merge(app: AppContext, other: Path, as_json: bool) -> None:
         with open_copy(other, clock=app.clock) as theirs:
             merged = merge_stores(store, theirs, now=to_text(app.clock()), program_version=program_version())
         conflicts = 0 if app.settings.blind else len(list_conflicts(store))
+        stranded = find_stranded(store)
     if as_json:
-        write_json({**asdict(merged), "conflicts": conflicts})
+        write_json({**asdict(merged), "conflicts": conflicts, "stranded": stranded})
     if merged.differing:
         say(f"These entries of the catalogue differ, and yours stay: {name_some(merged.differing)}.")
     say(
@@ -128,5 +130,7 @@ def merge(app: AppContext, other: Path, as_json: bool) -> None:
         f" {merged.candidates} candidates and {merged.phenomena} phenomena came with them,"
         f" {merged.reopened} acceptances were re-opened."
     )
+    for code, papers in stranded.items():
+        say(f"{papers} papers are accepted for {code}, which was retired: `bmp phenomena merge {code} ...` or `split`")
     if conflicts:
         say(f"{conflicts} candidates are decided differently: `bmp queue conflicts` lists them.")

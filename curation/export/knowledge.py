@@ -97,16 +97,20 @@ class Knowledge:
 
 def load_knowledge(store: Store) -> Knowledge:
     """Read what is published, all of it as of one moment."""
-    with _snapshot(store):
-        evidence = load_evidence(store)
-        conflicts = _load_conflicts(store)
-        changes = _group(list_changes(store))
-        entries = tuple(
-            _entry(one, evidence.get(one.code, ()), conflicts.get(one.code, ()), changes.get(one.code, ()))
-            for one in list_phenomena(store)
-        )
+    with reading_at_once(store):
         retired = tuple(_clean(one) for one in list_phenomena(store, retired=True))
-        return Knowledge(entries, retired, store.value(_LAST_CHANGE), tuple(list_months(store)))
+        return Knowledge(load_entries(store), retired, store.value(_LAST_CHANGE), tuple(list_months(store)))
+
+
+def load_entries(store: Store) -> tuple[Entry, ...]:
+    """Return the phenomena with what bears on them, in the catalogue's order."""
+    evidence = load_evidence(store)
+    conflicts = _load_conflicts(store)
+    changes = _group(list_changes(store))
+    return tuple(
+        _entry(one, evidence.get(one.code, ()), conflicts.get(one.code, ()), changes.get(one.code, ()))
+        for one in list_phenomena(store)
+    )
 
 
 # What the program itself loaded is no change that a reader would look for.
@@ -117,7 +121,7 @@ _LAST_CHANGE = f"""
 
 
 @contextmanager
-def _snapshot(store: Store) -> Iterator[None]:
+def reading_at_once(store: Store) -> Iterator[None]:
     """Read inside one transaction, so that a decision made meanwhile is in all of the export or in none of it."""
     if store.connection.in_transaction:
         yield

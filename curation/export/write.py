@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Mapping
+from datetime import date, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
 from curation.export.bibtex_text import render_bibtex
+from curation.export.changelog_text import render_changelog_json, render_changelog_markdown
 from curation.export.csv_text import render_csv
 from curation.export.json_text import render_json
-from curation.export.knowledge import Knowledge, load_knowledge
+from curation.export.knowledge import Knowledge, load_knowledge, reading_at_once
 from curation.export.markdown_text import render_markdown
 from curation.export.sqlite_file import render_sqlite
+from curation.moves import OPEN_END, Moves, find_moves
 from db.errors import ExportError, UsageError
 from db.store import Store
 
@@ -24,6 +27,35 @@ EXPORTERS: Mapping[str, Callable[[Knowledge], str | bytes]] = {
     "bibtex": render_bibtex,
     "sqlite": render_sqlite,
 }
+
+CHANGELOGS: Mapping[str, Callable[[Moves], str]] = {
+    "markdown": render_changelog_markdown,
+    "json": render_changelog_json,
+}
+
+
+def write_changelog(
+    store: Store, format: str, target: Path | None, stdout: BinaryIO, *, since: date, until: date | None
+) -> None:
+    """Write what moved from one day to another, in one of the formats of `CHANGELOGS`, in UTF-8.
+
+    Args:
+        target: as for `write_export`.
+        since: the first day of the span.
+        until: its last day; None for all that came after.
+
+    Raises:
+        UsageError: there is no such changelog, or the span ends before it begins.
+        ExportError: as for `write_export`.
+    """
+    if format not in CHANGELOGS:
+        raise UsageError(f"{format} has no span", f"--since goes with {' or '.join(CHANGELOGS)}")
+    if until is not None and until < since:
+        raise UsageError(f"the span ends on {until}, before it begins", "name the earlier day with --since")
+    end = OPEN_END if until is None else (until + timedelta(days=1)).isoformat()
+    with reading_at_once(store):
+        moves = find_moves(store, since=since.isoformat(), until=end)
+    _write(store, CHANGELOGS[format](moves).encode("utf-8"), target, stdout)
 
 
 def write_export(store: Store, format: str, target: Path | None, stdout: BinaryIO) -> None:
@@ -38,18 +70,23 @@ def write_export(store: Store, format: str, target: Path | None, stdout: BinaryI
     """
     if format not in EXPORTERS:
         raise UsageError(f"there is no export format '{format[:40]}'", f"one of {', '.join(EXPORTERS)}")
-    to_stdout = target is None or str(target) == "-"
-    if to_stdout and format == "sqlite":
+    if format == "sqlite" and _is_stdout(target):
         raise UsageError("a database file does not go to stdout", "name a file with -o")
-    if target is not None and not to_stdout:
-        refuse_own_files(store, target)
     content = EXPORTERS[format](load_knowledge(store))
-    data = content if isinstance(content, bytes) else content.encode("utf-8")
-    if target is None or to_stdout:
+    _write(store, content if isinstance(content, bytes) else content.encode("utf-8"), target, stdout)
+
+
+def _is_stdout(target: Path | None) -> bool:
+    return target is None or str(target) == "-"
+
+
+def _write(store: Store, data: bytes, target: Path | None, stdout: BinaryIO) -> None:
+    if target is None or _is_stdout(target):
         stdout.write(data)
         stdout.flush()
-    else:
-        write_file(target, data)
+        return
+    refuse_own_files(store, target)
+    write_file(target, data)
 
 
 def refuse_own_files(store: Store, target: Path) -> None:
