@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from db.decisions import EFFECTIVE_DECISIONS, STANDING_ACCEPTANCES
@@ -23,8 +23,12 @@ _EVIDENCE = f"""
     JOIN revisions r ON r.revision_id = a.revision_id
 """
 
-# The same by an earlier state of the log: what is named so here stands before the table of that name.
-_EVIDENCE_UNTIL = f"WITH decisions AS (SELECT * FROM main.decisions WHERE decided_at < :until) {_EVIDENCE}"
+# The same by an earlier state of some candidates: what is named so here stands before the table of that name.
+_EVIDENCE_UNTIL = f"""
+    WITH decisions AS (SELECT * FROM main.decisions
+        WHERE decided_at < :until AND candidate_id IN (SELECT value FROM json_each(:candidates)))
+    {_EVIDENCE}
+"""
 
 _STANCE_ORDER = {stance: order for order, stance in enumerate(Stance)}
 
@@ -72,18 +76,21 @@ def abs_url(arxiv_id: str, version: int | None = None) -> str | None:
     return f"https://arxiv.org/abs/{arxiv_id}" + (f"v{version}" if version is not None else "")
 
 
-def load_evidence(store: Store, *, until: str | None = None) -> dict[str, tuple[Evidence, ...]]:
+def load_evidence(store: Store) -> dict[str, tuple[Evidence, ...]]:
     """Return the evidence by phenomenon, accepted and re-opened; by stance, then day of publication, then id.
 
     The order hangs on what is said of the papers, not on when they were harvested or decided on.
-
-    Args:
-        until: as it stood before this moment, as text.
     """
     found: defaultdict[str, list[Evidence]] = defaultdict(list)
-    for row in store.rows(_EVIDENCE if until is None else _EVIDENCE_UNTIL, {} if until is None else {"until": until}):
+    for row in store.rows(_EVIDENCE):
         found[row["phenomenon_code"]].append(_evidence(row))
     return {code: tuple(sorted(pieces, key=_order)) for code, pieces in found.items()}
+
+
+def load_past_evidence(store: Store, candidates: Collection[int], until: str) -> list[Evidence]:
+    """Return what these candidates were evidence for before a moment, as text; re-opened ones too."""
+    asked = {"candidates": json.dumps(list(candidates)), "until": until}
+    return [_evidence(row) for row in store.rows(_EVIDENCE_UNTIL, asked)]
 
 
 def _order(piece: Evidence) -> tuple[int, str, str]:

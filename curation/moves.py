@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from curation.evidence import Evidence, load_evidence
+from curation.evidence import Evidence, load_past_evidence
+from db.decisions import SYSTEM_REVIEWER
 from db.records import ChangeKind, Maturity, Status
 from db.store import Row, Store
 from db.text import clean_line, clean_paragraphs
@@ -77,32 +78,24 @@ class Moves:
         return tuple(move for move in self.moves if move.kind is kind)
 
 
-Standing = Mapping[tuple[str, str], Evidence]
-
-
 def find_moves(store: Store, *, since: str, until: str) -> Moves:
     """Return what differs between two moments: what was done and taken back between them is not told."""
-    return _compare(store, _stand(store, since), _stand(store, until), since, until)
+    changes = list_changes(store, since=since, until=until)
+    moves = [*_evidence_moves(store, since, until), *_entry_moves(changes)]
+    order = list(MoveKind)
+    moves.sort(key=lambda move: (order.index(move.kind), move.at, move.phenomenon, _paper(move)))
+    loaded = {row["code"] for row in changes if row["before"] is None and row["kind"] == ChangeKind.LOAD}
+    return Moves(since, until, tuple(moves), len(loaded))
 
 
 def list_months(store: Store) -> list[Moves]:
     """Return what moved in each month in which anything did, the newest first."""
-    months = [
-        row["month"]
-        for row in store.rows(
-            "SELECT substr(decided_at, 1, 7) AS month FROM decisions"
-            " UNION SELECT substr(changed_at, 1, 7) FROM catalogue_changes ORDER BY month"
-        )
-    ]
-    found: list[Moves] = []
-    before: Standing = {}
-    for month in months:
-        after = _stand(store, until := _next_month(month))
-        moved = _compare(store, before, after, f"{month}-01", until)
-        before = after
-        if moved.moves or moved.loaded:
-            found.append(moved)
-    return found[::-1]
+    months = store.rows(
+        "SELECT substr(decided_at, 1, 7) AS month FROM decisions"
+        " UNION SELECT substr(changed_at, 1, 7) FROM catalogue_changes ORDER BY month DESC"
+    )
+    found = (find_moves(store, since=f"{row['month']}-01", until=_next_month(row["month"])) for row in months)
+    return [moves for moves in found if moves.moves or moves.loaded]
 
 
 def _next_month(month: str) -> str:
@@ -110,58 +103,49 @@ def _next_month(month: str) -> str:
     return date(first.year + first.month // 12, first.month % 12 + 1, 1).isoformat()
 
 
-def _stand(store: Store, until: str) -> Standing:
-    """Return the evidence as it stood before a moment, accepted and re-opened; entries that were retired have none."""
-    retired = {
-        row["code"]
-        for row in store.rows(
-            "SELECT code FROM catalogue_changes WHERE changed_at < ? AND json_extract(after, '$.retired')", (until,)
-        )
-    }
-    found = load_evidence(store, until=until)
-    return {(code, piece.arxiv_id): piece for code, pieces in found.items() if code not in retired for piece in pieces}
-
-
-def _compare(store: Store, before: Standing, after: Standing, since: str, until: str) -> Moves:
-    titles = {row["code"]: clean_line(row["title"]) for row in store.rows("SELECT code, title FROM phenomena")}
-    changes = list_changes(store, since=since, until=until)
-    given_up = {row["code"] for row in changes if row["after"]["retired"]}  # with all that they rested on
-    kept = {key: piece for key, piece in before.items() if key[0] not in given_up}
-    moves = [*_evidence_moves(store, kept, after, titles, until), *_entry_moves(changes)]
-    order = list(MoveKind)
-    moves.sort(key=lambda move: (order.index(move.kind), move.at, move.phenomenon, _paper(move)))
-    loaded = {row["code"] for row in changes if row["before"] is None and row["kind"] == ChangeKind.LOAD}
-    return Moves(since, until, tuple(moves), len(loaded))
-
-
 def _paper(move: Move) -> str:
     return move.evidence.arxiv_id if move.evidence else ""
 
 
-def _evidence_moves(
-    store: Store, before: Standing, after: Standing, titles: Mapping[str, str], until: str
-) -> Iterator[Move]:
+def _evidence_moves(store: Store, since: str, until: str) -> Iterator[Move]:
+    """Yield what moved with papers. An entry that is retired at the end takes along all that it rested on, untold."""
+    touched = [row["candidate_id"] for row in store.rows(_TOUCHED, {"since": since, "until": until})]
+    before, after = (
+        {(piece.phenomenon, piece.arxiv_id): piece for piece in load_past_evidence(store, touched, moment)}
+        for moment in (since, until)
+    )
+    titles = {row["code"]: clean_line(row["title"]) for row in store.rows("SELECT code, title FROM phenomena")}
     for key in before.keys() | after.keys():
-        old, new = before.get(key), after.get(key)
-        code = key[0]
-        if new is None:
-            assert old is not None  # it is in one of the two
-            event = _newest_event(store, old, until)
-            yield Move(
-                MoveKind.REMOVED, code, titles[code], event["decided_at"], clean_line(event["reviewer"]), old,
-                note=clean_paragraphs(event["note"] or "") or None,
-            )  # fmt: skip
-        elif new.status is Status.REOPENED:
-            if old is None or old.status is not Status.REOPENED:
-                kind = MoveKind.WITHDRAWN if new.by_withdrawal else MoveKind.REOPENED
-                yield Move(kind, code, titles[code], new.reopened_at or "", "bmp", new, note=new.reason)
-        elif old is None:
-            yield Move(MoveKind.ADDED, code, titles[code], new.decided_at, new.reviewer, new, note=new.note)
-        elif _differ(old, new):
-            yield Move(
-                MoveKind.CHANGED, code, titles[code], new.decided_at, new.reviewer, new,
-                before=_tell_stance(old), after=_tell_stance(new), note=new.note,
-            )  # fmt: skip
+        if move := _compare(store, before.get(key), after.get(key), titles[key[0]], until):
+            yield move
+
+
+# The candidates with an event in a span; none other can stand otherwise at its end.
+_TOUCHED = """
+    SELECT DISTINCT d.candidate_id FROM decisions d JOIN candidates c USING (candidate_id)
+    WHERE d.decided_at >= :since AND d.decided_at < :until AND c.phenomenon_code NOT IN (
+        SELECT code FROM catalogue_changes WHERE changed_at < :until AND json_extract(after, '$.retired'))
+"""
+
+
+def _compare(store: Store, old: Evidence | None, new: Evidence | None, title: str, until: str) -> Move | None:
+    if new is None:
+        assert old is not None  # it was found before or after
+        event = _newest_event(store, old, until)
+        note = clean_paragraphs(event["note"] or "") or None
+        by = clean_line(event["reviewer"])
+        return Move(MoveKind.REMOVED, old.phenomenon, title, event["decided_at"], by, old, note=note)
+    if new.status is Status.REOPENED:
+        if old and old.status is Status.REOPENED:
+            return None
+        kind = MoveKind.WITHDRAWN if new.by_withdrawal else MoveKind.REOPENED
+        return Move(kind, new.phenomenon, title, new.reopened_at or "", SYSTEM_REVIEWER, new, note=new.reason)
+    if old is None:
+        return Move(MoveKind.ADDED, new.phenomenon, title, new.decided_at, new.reviewer, new, note=new.note)
+    if not _differ(old, new):
+        return None
+    told = {"before": _tell_stance(old), "after": _tell_stance(new), "note": new.note}
+    return Move(MoveKind.CHANGED, new.phenomenon, title, new.decided_at, new.reviewer, new, **told)
 
 
 def _differ(old: Evidence, new: Evidence) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from bmp import Bmp
 from conftest import LOADED
 
-from curation.evidence import load_evidence
+from curation.evidence import load_evidence, load_past_evidence
 from curation.moves import MoveKind, Moves, find_moves, list_months
 from curation.review import Decision, Review
 from curation.upkeep import Upkeep
@@ -178,10 +178,12 @@ def test_the_months_join_to_the_whole(opened: Store) -> None:
 
 
 def test_a_past_state_is_read_as_it_was(opened: Store) -> None:
-    decide(opened, 3, SUPPORTS)
-    now = load_evidence(opened)
-    assert load_evidence(opened, until=to_text(on(4))) == now
-    assert load_evidence(opened, until=to_text(on(3))) == {}
+    found = decide(opened, 3, SUPPORTS)
+    now = list(load_evidence(opened)["W2.2"])
+    decide(opened, 6, CONTRADICTS)
+    assert load_past_evidence(opened, [found], to_text(on(4))) == now
+    assert load_past_evidence(opened, [found], to_text(on(3))) == []
+    assert load_past_evidence(opened, [], to_text(on(9))) == []
 
 
 def test_the_changelog_is_written_for_a_span(bmp: Bmp, place: Path) -> None:
