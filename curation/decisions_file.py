@@ -97,7 +97,7 @@ def _parse(store: Store, content: str, name: str, reviewer: str, now: str) -> li
     header = _read_header(reader, name)
     if missing := [column for column in _REQUIRED if column not in header]:
         raise UsageError(f"{name} lacks the column {missing[0]}", f"the columns are {','.join(COLUMNS)}")
-    codes = {phenomenon.code for phenomenon in list_phenomena(store)}
+    codes = {one.code for retired in (False, True) for one in list_phenomena(store, retired=retired)}
     lines: list[tuple[int, _Line]] = []
     try:
         for row in reader:

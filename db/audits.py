@@ -92,13 +92,15 @@ def count_waiting(store: Store) -> dict[Stratum, int]:
 def list_pool(store: Store, stratum: Stratum, *, limit: int) -> list[Row]:
     """Return the pairs with the smallest chances, in their order, with paper and text.
 
-    `usable` tells whether the revision is still its paper's current one, not withdrawn, and the pair no candidate yet.
+    `usable` tells whether the revision is still its paper's current one, not withdrawn, the entry not retired, and the pair no
+    candidate yet.
     """
     return store.rows(
         "SELECT q.revision_id, q.phenomenon_code AS phenomenon, q.score, q.chance, r.arxiv_id, r.title,"
         " r.abstract, r.text_hash,"
-        " p.revision_id = q.revision_id AND NOT p.withdrawn AND c.candidate_id IS NULL AS usable"
+        " p.revision_id = q.revision_id AND NOT p.withdrawn AND NOT h.retired AND c.candidate_id IS NULL AS usable"
         " FROM audit_pool q JOIN revisions r ON r.revision_id = q.revision_id JOIN papers p ON p.arxiv_id = r.arxiv_id"
+        " JOIN phenomena h ON h.code = q.phenomenon_code"
         " LEFT JOIN candidates c ON c.arxiv_id = p.arxiv_id AND c.phenomenon_code = q.phenomenon_code"
         " WHERE q.stratum = ? ORDER BY q.chance, q.revision_id, q.phenomenon_code LIMIT ?",
         (stratum.value, limit),
@@ -167,7 +169,7 @@ def list_frames(store: Store) -> list[Row]:
     """Return rows of `phenomenon`, `stratum` and `size`: how many pairs the audits were drawn from, over all draws."""
     return store.rows(
         "SELECT phenomenon_code AS phenomenon, stratum, drawn_from AS size FROM audit_frames"
-        " JOIN phenomena ON code = phenomenon_code WHERE drawn_from > 0 ORDER BY position, code, stratum"
+        " JOIN phenomena ON code = phenomenon_code WHERE drawn_from > 0 AND NOT retired ORDER BY position, code, stratum"
     )
 
 
@@ -187,6 +189,6 @@ def list_scored(store: Store, *, today: date) -> list[Row]:
         " LEFT JOIN decisions d ON d.decision_id = e.decision_id"
         " LEFT JOIN audits a ON a.candidate_id = c.candidate_id"
         " LEFT JOIN standing_scores s ON s.candidate_id = c.candidate_id AND s.match_id = c.match_id"
-        " ORDER BY h.position, h.code, score DESC, c.candidate_id",
+        " WHERE NOT h.retired ORDER BY h.position, h.code, score DESC, c.candidate_id",
         {"today": today.isoformat()},
     )

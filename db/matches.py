@@ -238,6 +238,7 @@ def _list_unqueued(store: Store, ranking_id: int) -> list[Row]:
         " c.candidate_id IS NULL AS is_new, m.score"
         " FROM matches m JOIN papers p ON p.revision_id = m.revision_id LEFT JOIN candidates c"
         " ON c.arxiv_id = p.arxiv_id AND c.phenomenon_code = m.phenomenon_code"
+        " JOIN phenomena h ON h.code = m.phenomenon_code AND NOT h.retired"
         " WHERE m.ranking_id = ? AND NOT p.withdrawn AND c.match_id IS NOT m.match_id ORDER BY m.match_id",
         (ranking_id,),
     )

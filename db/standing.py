@@ -36,6 +36,7 @@ def list_unsettled(store: Store, phenomenon: str | None = None) -> list[Row]:
         "SELECT c.candidate_id, c.match_id, c.phenomenon_code AS phenomenon, c.arxiv_id, r.text_hash,"
         " round(coalesce(s.score, m.score), 6) AS score, s.ranker_version AS standing_version"
         " FROM candidates c JOIN matches m USING (match_id) JOIN revisions r ON r.revision_id = m.revision_id"
+        " JOIN phenomena h ON h.code = c.phenomenon_code AND NOT h.retired"
         " JOIN papers p ON p.arxiv_id = c.arxiv_id JOIN revisions n ON n.revision_id = p.revision_id"
         " LEFT JOIN standing_scores s ON (s.candidate_id, s.match_id) = (c.candidate_id, c.match_id)"
         f" LEFT JOIN ({EFFECTIVE_DECISIONS}) e ON e.candidate_id = c.candidate_id"

@@ -554,3 +554,13 @@ def test_a_dump_never_takes_the_databases_place(bmp: Bmp, place: Path) -> None:
     content = place.read_bytes()
     assert bmp("phenomena", "dump", "-o", place).code == 1
     assert place.read_bytes() == content
+
+
+def test_decisions_on_a_retired_entry_go_out_and_come_back_in_bulk(bmp: Bmp, place: Path, tmp_path: Path) -> None:
+    with open_store(place) as store:
+        decide(store, PAPERS[0], "H1.1", SUPPORTS)
+        upkeep(store).merge("H1.1", "H1.2")
+    file = tmp_path / "decisions.csv"
+    assert bmp("queue", "export", file).code == 0
+    assert file.read_text(encoding="utf-8").count(PAPERS[0]) == 2
+    assert bmp("queue", "import", file).code == 0
