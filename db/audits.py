@@ -92,8 +92,8 @@ def count_waiting(store: Store) -> dict[Stratum, int]:
 def list_pool(store: Store, stratum: Stratum, *, limit: int) -> list[Row]:
     """Return the pairs with the smallest chances, in their order, with paper and text.
 
-    `usable` tells whether the revision is still its paper's current one, not withdrawn, the entry not retired, and the pair no
-    candidate yet.
+    `usable` tells whether the revision is still its paper's current one, not withdrawn, the entry not retired, and the
+    pair no candidate yet.
     """
     return store.rows(
         "SELECT q.revision_id, q.phenomenon_code AS phenomenon, q.score, q.chance, r.arxiv_id, r.title,"
@@ -169,7 +169,8 @@ def list_frames(store: Store) -> list[Row]:
     """Return rows of `phenomenon`, `stratum` and `size`: how many pairs the audits were drawn from, over all draws."""
     return store.rows(
         "SELECT phenomenon_code AS phenomenon, stratum, drawn_from AS size FROM audit_frames"
-        " JOIN phenomena ON code = phenomenon_code WHERE drawn_from > 0 AND NOT retired ORDER BY position, code, stratum"
+        " JOIN phenomena ON code = phenomenon_code WHERE drawn_from > 0 AND NOT retired"
+        " ORDER BY position, code, stratum"
     )
 
 
