@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -172,16 +173,18 @@ def _load_conflicts(store: Store) -> dict[str, list[Conflict]]:
     """Return the open conflicts by phenomenon, papers by id."""
     found: dict[str, list[Conflict]] = {}
     sides = list_conflicts(store)
-    rows = store.rows(
-        "SELECT c.candidate_id, c.phenomenon_code, c.arxiv_id, r.title FROM candidates c JOIN papers p USING (arxiv_id)"
-        " JOIN revisions r ON r.revision_id = p.revision_id ORDER BY c.arxiv_id"
-    ) if sides else []  # fmt: skip
-    for row in rows:
-        if row["candidate_id"] in sides:
-            told = tuple(_side(side) for side in sides[row["candidate_id"]])
-            conflict = Conflict(row["arxiv_id"], clean_line(row["title"]), told)
-            found.setdefault(row["phenomenon_code"], []).append(conflict)
+    for row in store.rows(_PAPERS_OF, (json.dumps(list(sides)),)):
+        told = tuple(_side(side) for side in sides[row["candidate_id"]])
+        conflict = Conflict(row["arxiv_id"], clean_line(row["title"]), told)
+        found.setdefault(row["phenomenon_code"], []).append(conflict)
     return found
+
+
+_PAPERS_OF = """
+    SELECT c.candidate_id, c.phenomenon_code, c.arxiv_id, r.title FROM candidates c JOIN papers p USING (arxiv_id)
+    JOIN revisions r ON r.revision_id = p.revision_id
+    WHERE c.candidate_id IN (SELECT value FROM json_each(?)) ORDER BY c.arxiv_id
+"""
 
 
 def _side(event: Row) -> Side:
