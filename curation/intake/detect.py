@@ -14,16 +14,13 @@ from db.errors import UsageError
 _HEAD_BYTES = 65_536
 _ENDINGS = {"bib": "bibtex", "biblatex": "bibtex", "ris": "ris", "rdf": "zotero", "sqlite": "zotero", "json": "zotero",
             "csv": "zotero", "md": "markdown", "markdown": "markdown"}  # fmt: skip
-# What tells a format in the first lines of a file, the surest first.
-_SIGNS = (
-    ("zotero", re.compile(r"<rdf:RDF\b|\A\s*[\[{]\s*[{\"\]]|\A\"?Key\"?,\"?Item Type\"?", re.IGNORECASE)),
-    ("ris", re.compile(r"^TY  - ?\w", re.MULTILINE)),
-    ("bibtex", re.compile(r"^[ \t]*@[ \t]*[a-z]+[ \t]*[{(]", re.MULTILINE | re.IGNORECASE)),
-    (
-        "markdown",
-        re.compile(r"\]\(\s*<?https?://|^#{1,6} \S.*\n(?:.*\n){0,400}?[-*+] |^[-*+] .*<https?://", re.MULTILINE),
-    ),
-)
+# What tells a format; of several, the one that stands first in a file.
+_SIGNS = {
+    "zotero": re.compile(r"<rdf:RDF\b|\A\s*[\[{]\s*[{\"\]]|\A\"?Key\"?,\"?Item Type\"?", re.IGNORECASE),
+    "ris": re.compile(r"^TY  - ?\w", re.MULTILINE),
+    "bibtex": re.compile(r"^[ \t]*@[ \t]*[a-z]+[ \t]*[{(]", re.MULTILINE | re.IGNORECASE),
+    "markdown": re.compile(r"\]\(\s*<?https?://", re.IGNORECASE),
+}
 
 
 class Format(StrEnum):
@@ -50,7 +47,8 @@ def detect_format(content: bytes, name: str) -> Format:
         return Format(ending)
     head = content[:_HEAD_BYTES].decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace")
     head = head.removeprefix("\ufeff").replace("\r\n", "\n")
-    return Format(next((format_ for format_, sign in _SIGNS if sign.search(head)), Format.IDS))
+    found = {format_: sign.start() for format_, one in _SIGNS.items() if (sign := one.search(head))}
+    return Format(min(found, key=lambda format_: found[format_])) if found else Format.IDS
 
 
 def parse_list(content: bytes, name: str, format_: Format) -> Reading:

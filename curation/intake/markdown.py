@@ -23,7 +23,8 @@ _NO_TITLE = re.compile(
 )
 _ADDRESS = re.compile(r"https?://|www\.|arxiv:", re.IGNORECASE)
 LONGEST_PIECE = 50_000  # characters of a line or a paragraph
-_EDGE = " \t\n-\u2013\u2014:.,;|()[]*_\u2022\u00b7"  # dashes, brackets, bullets
+_BEFORE = " \t\n-\u2013\u2014:.,;|()[]*_\u2022\u00b7"  # dashes, brackets and bullets that stand before a text
+_AFTER = " \t\n-\u2013\u2014:,;|([*_\u2022\u00b7"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def parse_markdown(text: str, name: str) -> Reading:
         if found:
             owner.update((item, len(entries)) for item in block.within[-1:])
         elif owners:
-            notes[owners[-1]].append(_text(block.runs))
+            notes[owners[-1]].append(_said(block.runs))
         for entry, note in found:
             entries.append(entry)
             notes.append([note])
@@ -149,7 +150,7 @@ def _read_block(block: _Block, *, may_be_elsewhere: bool) -> Iterator[tuple[List
             telling=[] if arxiv_id else hrefs,
             sections=block.headings,
         )
-        yield entry, _follows(block.runs[at + 1 : end])
+        yield entry, _said(block.runs[at + 1 : end])
 
 
 def _find_mentions(runs: Sequence[Run]) -> list[tuple[int, str]]:
@@ -173,11 +174,15 @@ def _title(runs: Sequence[Run], at: int, *, first: bool) -> str:
     said = clean_line(runs[at].text)
     if runs[at].href and not _NO_TITLE.fullmatch(said) and not _ADDRESS.search(said):
         return said
-    before = clean_line(_text(runs[:at])).strip(_EDGE) if first else ""
+    before = _trim(clean_line(_text(runs[:at]))) if first else ""
     return before if not _NO_TITLE.fullmatch(before) else ""
 
 
-def _follows(runs: Sequence[Run]) -> str:
-    """Return the text behind a link, without the words of further links such as `code`."""
+def _said(runs: Sequence[Run]) -> str:
+    """Return the text of runs without links that say no more than `code`, and without what stood around those."""
     kept = [run.text for run in runs if not (run.href and _NO_TITLE.fullmatch(clean_line(run.text)))]
-    return re.sub(r"\[\s*\]|\(\s*\)", "", "".join(kept)).strip(_EDGE + "]")
+    return _trim(re.sub(r"\[\s*\]|\(\s*\)", "", "".join(kept)))
+
+
+def _trim(text: str) -> str:
+    return text.lstrip(_BEFORE).rstrip(_AFTER)

@@ -15,6 +15,8 @@ LONGEST_TITLE = 300  # characters
 LONGEST_NOTE = 500
 _LONGEST_RAW = 20_000
 # crossref.org/blog/dois-and-matching-regular-expressions
+# What Zotero writes for a note beside an arXiv paper; it says nothing that the id does not.
+_ID_ALONE = re.compile(r"arxiv:\s*\S+(?:\s+\[[^\]]*\])?(?:\s+version:? ?\d+)?", re.IGNORECASE)
 _DOI = re.compile(r"10\.\d{4,9}/[^\s\"<>{}]+")
 
 
@@ -100,6 +102,7 @@ def find_doi(text: str) -> str | None:
 
 def join_notes(notes: Iterable[str]) -> str | None:
     """Return what a list says of a paper as plain text, cut; None where it says nothing."""
-    plain = (render_plain(note[:_LONGEST_RAW]) for note in notes)
-    text = clean_paragraphs("\n".join(filter(None, plain)))
+    plain = (clean_paragraphs(render_plain(note[:_LONGEST_RAW])) for note in notes)
+    lines = "\n".join(plain).split("\n")
+    text = "\n".join(line for line in lines if line and not _ID_ALONE.fullmatch(line))
     return (text if len(text) <= LONGEST_NOTE else text[: LONGEST_NOTE - 1].rstrip() + "…") or None

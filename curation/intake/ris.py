@@ -9,11 +9,11 @@ from curation.screening.records import Fields
 _TITLES = ("title", "primary_title", "short_title", "translated_title")
 # Where an id may stand, the surest first.
 _TELLING = (
-    "urls", "url", "link", "file_attachments1", "file_attachments2", "number", "accession_number", "call_number",
-    "journal_name", "secondary_title", "alternate_title1", "publisher", "id", "custom1", "custom2", "custom3",
-    "custom4", "custom5", "custom6", "custom7", "custom8", "note", "notes", "notes_abstract",
+    "urls", "url", "link", "volume", "file_attachments1", "file_attachments2", "number", "accession_number",
+    "call_number", "journal_name", "secondary_title", "alternate_title1", "publisher", "id", "custom1", "custom2",
+    "custom3", "custom4", "custom5", "custom6", "custom7", "custom8", "note", "notes", "notes_abstract",
 )  # fmt: skip
-_BARE = ("accession_number", "number", "id")
+_BARE = ("accession_number", "number", "id", "volume")  # the volume of a CoRR article is `abs/` and its id
 
 
 def parse_ris(text: str, name: str) -> Reading:
@@ -29,7 +29,7 @@ def _read_record(place: str, fields: Fields) -> Listed:
     return make_listed(
         place,
         title=next((fields[name] for name in _TITLES if fields.get(name)), ""),
-        bare=[fields[name] for name in _BARE if name in fields],
+        bare=[fields.get(name, "").removeprefix("abs/") for name in _BARE],
         telling=[fields[name] for name in _TELLING if name in fields],
         doi=fields.get("doi", ""),
         key=fields.get("id", ""),

@@ -89,7 +89,7 @@ def _collections(root: etree._Element) -> dict[str, tuple[str, ...]]:
 
 
 def _climb(held: str, holders: dict[str, list[str]]) -> list[str]:
-    """Return all that hold a node, themselves or by what they hold; a loop is gone through once."""
+    """Return all that hold a node, the outermost first; a loop is gone through once."""
     found: dict[str, None] = {}
     waiting = list(holders.get(held, ()))
     while waiting:
@@ -97,7 +97,7 @@ def _climb(held: str, holders: dict[str, list[str]]) -> list[str]:
         if holder not in found:
             found[holder] = None
             waiting += holders.get(holder, ())
-    return list(found)
+    return list(reversed(found))
 
 
 def _about(node: etree._Element) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
@@ -66,7 +66,7 @@ def read_sqlite(content: bytes, name: str) -> Reading:
             if missing := sorted(_NEEDED - tables):
                 raise UsageError(f"{name} is no Zotero library: it has no table {missing[0]}", "name zotero.sqlite")
             feeds = "AND i.itemID NOT IN (SELECT itemID FROM feedItems)" if "feedItems" in tables else ""
-            items = _gather(connection)
+            items = _gather(connection, tables)
             found = connection.execute(_ITEMS.format(feeds)).fetchall()
             return Reading(tuple(_read_item(key, items[number]) for number, key in found))
     except (sqlite3.Error, OverflowError) as error:
@@ -90,7 +90,7 @@ def _open(content: bytes) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def _gather(connection: sqlite3.Connection) -> Mapping[int, _Item]:
+def _gather(connection: sqlite3.Connection, tables: Set[str]) -> Mapping[int, _Item]:
     items: dict[int, _Item] = defaultdict(_Item)
     for number, name, value in connection.execute(_FIELDS):
         items[number].fields[name] = str(value)
@@ -98,7 +98,8 @@ def _gather(connection: sqlite3.Connection) -> Mapping[int, _Item]:
         items[number].tags.append(str(tag))
     for number, note in connection.execute(_NOTES):
         items[number].notes.append(str(note or ""))
-    rows = connection.execute(_COLLECTIONS).fetchall()
+    binned = " WHERE collectionID NOT IN (SELECT collectionID FROM deletedCollections)"
+    rows = connection.execute(_COLLECTIONS + (binned if "deletedCollections" in tables else "")).fetchall()
     collections = {number: (str(name), parent) for number, name, parent in rows}
     for number, collection in connection.execute(_HELD):
         items[number].sections += _trail(collections, collection)
