@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 CANDIDATES, EVIDENCE = "candidates", "evidence"
 FORMATS = ("auto", "ids", "bibtex", "ris", "zotero", "markdown")
-PARTIAL = 3
+PARTIAL, INTERRUPTED = 3, 130
+FAULTS_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,22 +142,21 @@ def _bring(app: AppContext, wanted: Wanted, reading: Reading, origin: Origin) ->
 
     with app.open_store() as store:
         find_phenomenon(store, wanted.phenomenon)
-        review = app.review(store)
-        intake = Intake(store, review, wanted.phenomenon, now=to_text(app.clock()), dry_run=wanted.dry_run)
+        now = to_text(app.clock())
+        intake = Intake(store, app.review(store), wanted.phenomenon, now=now, dry_run=wanted.dry_run)
         resolved = resolve(store, reading.entries)
         stored = find_known_ids(store, resolved.papers)
         entered = [_enter(intake, wanted, resolved.papers, stored, origin)]
         missing = [arxiv_id for arxiv_id in resolved.papers if arxiv_id not in stored]
-        run, fetched = None, set[str]()
-        if missing and wanted.fetch and not wanted.dry_run:
-            run, interrupted = _fetch(app, store, missing)
-            fetched = find_known_ids(store, missing)
-            if interrupted:
-                raise click.exceptions.Exit(130)
-            entered.append(_enter(intake, wanted, resolved.papers, fetched, origin))
-    left = [arxiv_id for arxiv_id in missing if arxiv_id not in fetched]
-    told = _tell(reading, resolved, entered, left, fetched, run)
-    return told, PARTIAL if reading.faults or (left and wanted.fetch and not wanted.dry_run) else 0
+        asks = bool(missing) and wanted.fetch and not wanted.dry_run
+        run = _fetch(app, store, missing) if asks else None
+        fetched = find_known_ids(store, missing) if asks else set[str]()
+        late = _enter(intake, wanted, resolved.papers, fetched, origin)
+        late.added, late.known = late.added + late.known, []  # the fetch itself queues what scores high
+        entered.append(late)
+    told = _tell(reading, resolved, entered, [one for one in missing if one not in fetched], run)
+    told["fetched"] = len(fetched)
+    return told, PARTIAL if reading.faults or (asks and told["not_stored"]) else 0
 
 
 def _enter(intake: Intake, wanted: Wanted, papers: Mapping[str, Listed], stored: set[str], origin: Origin) -> Entered:
@@ -166,8 +166,11 @@ def _enter(intake: Intake, wanted: Wanted, papers: Mapping[str, Listed], stored:
     return intake.add_candidates(chosen)
 
 
-def _fetch(app: AppContext, store: Store, arxiv_ids: Sequence[str]) -> tuple[Row | None, bool]:
-    """Fetch papers as `bmp fetch` does; return the ledger's row and whether it was interrupted."""
+def _fetch(app: AppContext, store: Store, arxiv_ids: Sequence[str]) -> Row | None:
+    """Fetch papers as `bmp fetch` does, and return the ledger's row; None where another run is at work.
+
+    An interrupt ends the call: what was entered before stays, and a repeated call goes on.
+    """
     from crawler.sources.query import IdsSource
     from curation.cli.wiring import (
         make_night,
@@ -178,27 +181,24 @@ def _fetch(app: AppContext, store: Store, arxiv_ids: Sequence[str]) -> tuple[Row
         tell_outcome,
     )
 
-    say(f"{len(arxiv_ids)} papers are not stored and are asked for at arXiv.")
+    say(f"{_count(len(arxiv_ids), 'paper is', 'papers are')} not stored and asked for at arXiv.")
     with stopping_on_signals() as stop, polite_client(app.settings, stop) as client:
         source = IdsSource(query_api(app, client), arxiv_ids)
         try:
             outcome = run_locked(app, make_night(app, store, source, stop, kind="fetch", categories=()))
         except BusyError as error:
             say(f"{error.message}; nothing was fetched.")
-            return None, False
+            return None
         tell_outcome(store, outcome.run)
-    return outcome.run, outcome.interrupted
+    if outcome.interrupted:
+        raise click.exceptions.Exit(INTERRUPTED)
+    return outcome.run
 
 
 def _tell(
-    reading: Reading,
-    resolved: Resolved,
-    entered: Sequence[Entered],
-    left: Sequence[str],
-    fetched: set[str],
-    run: Row | None,
+    reading: Reading, resolved: Resolved, entered: Sequence[Entered], left: Sequence[str], run: Row | None
 ) -> dict[str, Any]:
-    decided = {arxiv_id: row for one in entered for arxiv_id, row in one.decided.items()}
+    shown = ("kind", "stance", "reviewer", "decided_at")
     return {
         "entries": len(reading.entries),
         "papers": len(resolved.papers),
@@ -206,34 +206,40 @@ def _tell(
         "added": [arxiv_id for one in entered for arxiv_id in one.added],
         "known": [arxiv_id for one in entered for arxiv_id in one.known],
         "decided": [
-            {"arxiv_id": arxiv_id, **{name: row[name] for name in ("kind", "stance", "reviewer", "decided_at")}}
-            for arxiv_id, row in decided.items()
+            {"arxiv_id": arxiv_id, **{name: row[name] for name in shown}}
+            for one in entered
+            for arxiv_id, row in one.decided.items()
         ],
         "not_stored": list(left),
         "without_id": [{"place": entry.place, "name": entry.name} for entry in resolved.without_id],
         "faults": list(reading.faults),
-        "fetched": len(fetched),
         "run_id": run["run_id"] if run else None,
     }
 
 
 def _say_told(told: Mapping[str, Any]) -> None:
     """Say in a line what became of the list, and in one more each what was left out and why."""
-    would = "would be " if told["dry_run"] else ""
     what = "accepted" if told["as"] == EVIDENCE else "queued"
     say(
-        f"{told['entries']} entries of {told['file']} ({told['format']}) name {told['papers']} papers:"
-        f" {len(told['added'])} {would}{what} for {told['phenomenon']}, {len(told['known'])} known already."
+        f"{_count(told['entries'], 'entry', 'entries')} of {told['file']} ({told['format']}),"
+        f" {_count(told['papers'], 'paper', 'papers')}: {len(told['added'])}{' would be' if told['dry_run'] else ''}"
+        f" {what} for {told['phenomenon']}, {len(told['known'])} known already."
     )
     if told["decided"]:
-        word = "decided otherwise" if told["as"] == EVIDENCE else "decided before"
-        hint = "; --overrule accepts them" if told["as"] == EVIDENCE else ""
         said = [f"{one['arxiv_id']} ({one['kind']} by {one['reviewer']})" for one in told["decided"]]
-        say(f"{len(said)} were {word} and are left as they are: {name_some(said)}{hint}.")
+        way = "otherwise" if told["as"] == EVIDENCE else "before"
+        hint = "; --overrule accepts them" if told["as"] == EVIDENCE else ""
+        left = _count(len(said), f"paper was decided {way} and stays so", f"papers were decided {way} and stay so")
+        say(f"{left}: {name_some(said)}{hint}.")
     if told["not_stored"]:
-        say(f"{len(told['not_stored'])} are not stored: {name_some(told['not_stored'])}.")
-    if told["without_id"]:
-        named = [one["name"] for one in told["without_id"]]
-        say(f"{len(named)} entries tell no arXiv id, and no stored paper has their DOI or title: {name_some(named)}.")
+        say(f"{_count(len(told['not_stored']), 'paper is', 'papers are')} not stored: {name_some(told['not_stored'])}.")
+    if named := [one["name"] for one in told["without_id"]]:
+        tells = _count(len(named), "entry tells", "entries tell")
+        say(f"{tells} no arXiv id, and no stored paper has the DOI or title: {name_some(named)}.")
     if told["faults"]:
-        say(f"{len(told['faults'])} entries could not be read: {'; '.join(told['faults'][:5])}.")
+        some = "; ".join(told["faults"][:FAULTS_NAMED])
+        say(f"{_count(len(told['faults']), 'entry', 'entries')} could not be read: {some}.")
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

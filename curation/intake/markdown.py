@@ -70,37 +70,55 @@ def parse_markdown(text: str, name: str) -> Reading:
 def _list_blocks(text: str, name: str) -> Iterator[_Block]:
     """Yield the document's blocks, a table by rows, each with what it stands under."""
     markdown = _make_parser(text, name)
-    headings: list[tuple[int, str]] = []
-    within: list[int] = []
-    row: list[Run] | None = None
-    line, in_head, level = 0, False, 0
+    walk = _Walk(markdown)
     for number, token in enumerate(markdown.parse(text)):
-        line = token.map[0] + 1 if token.map else line
-        if token.type == "heading_open":
-            level = int(token.tag[1:])
-        elif token.type == "heading_close":
-            level = 0
+        yield from walk.take(number, token)
+
+
+class _Walk:
+    """Goes through a document's tokens, and keeps under which headings and in which list items it is."""
+
+    def __init__(self, markdown: MarkdownIt) -> None:
+        self._markdown = markdown
+        self._headings: list[tuple[int, str]] = []
+        self._level = 0  # of the heading that is open
+        self._within: list[int] = []
+        self._row: list[Run] | None = None
+        self._in_head = False
+        self._line = 1
+
+    def take(self, number: int, token: Token) -> Iterator[_Block]:
+        """Take the next token, and yield the block that it ends, if one."""
+        self._line = token.map[0] + 1 if token.map else self._line
+        if token.type in ("heading_open", "heading_close"):
+            self._level = int(token.tag[1:]) if token.nesting > 0 else 0
         elif token.type in ("thead_open", "thead_close"):
-            in_head = token.type == "thead_open"
+            self._in_head = token.nesting > 0
         elif token.type == "list_item_open":
-            within.append(number)
+            self._within.append(number)
         elif token.type == "list_item_close":
-            within.pop()
+            self._within.pop()
         elif token.type == "tr_open":
-            row = []
+            self._row = []
         elif token.type == "tr_close":
-            if row and not in_head:
-                yield _Block(line, tuple(row), _titles(headings), (*within, number))
-            row = None
+            row, self._row = self._row, None
+            if row and not self._in_head:
+                yield self._block(row, number)
         elif token.type in ("inline", "html_block"):
-            runs = parse_runs(_render(markdown, token))
-            if level:
-                headings = [(above, title) for above, title in headings if above < level]
-                headings.append((level, clean_line(_text(runs))))
-            elif row is not None:
-                row += [*runs, Run(" \n")]
-            else:
-                yield _Block(line, tuple(runs), _titles(headings), tuple(within))
+            yield from self._take_text(parse_runs(_render(self._markdown, token)))
+
+    def _take_text(self, runs: list[Run]) -> Iterator[_Block]:
+        if self._level:
+            above = [heading for heading in self._headings if heading[0] < self._level]
+            self._headings = [*above, (self._level, clean_line(_text(runs)))]
+        elif self._row is not None:
+            self._row += [*runs, Run(" \n")]
+        else:
+            yield self._block(runs)
+
+    def _block(self, runs: Sequence[Run], *rows: int) -> _Block:
+        titles = tuple(title for _, title in self._headings)
+        return _Block(self._line, tuple(runs), titles, (*self._within, *rows))
 
 
 def _make_parser(text: str, name: str) -> MarkdownIt:
@@ -124,10 +142,6 @@ def _render(markdown: MarkdownIt, token: Token) -> str:
     if token.type == "html_block":
         return token.content
     return str(markdown.renderer.render([token], markdown.options, {}))
-
-
-def _titles(headings: Sequence[tuple[int, str]]) -> tuple[str, ...]:
-    return tuple(title for _, title in headings)
 
 
 def _text(runs: Sequence[Run]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,7 +25,7 @@ from crawler.sources.oai_parse import parse_list
 from db.papers import save_papers
 from db.records import Paper
 from db.runs import start_run
-from db.store import open_store
+from db.store import night_lock, open_store
 
 CODE = "W2.2"
 MOMENT = datetime(2026, 11, 1, tzinfo=UTC)
@@ -139,7 +140,7 @@ def test_what_anybody_decided_otherwise_is_left_and_named_unless_overruled(
     assert {row["arxiv_id"] for row in _rows(filled, "rejected")} == {FIRST}
     waiting = _import(filled, file)
     assert {one["arxiv_id"] for one in waiting.json["decided"]} == {FIRST, SECOND}
-    assert "2 were decided before and are left as they are" in waiting.err
+    assert "2 papers were decided before and stay so" in waiting.err
 
 
 def test_an_own_note_is_not_taken_the_place_of(filled: Bmp, tmp_path: Path) -> None:
@@ -202,6 +203,7 @@ def test_papers_are_known_by_doi_and_by_title_where_only_one_is_so_named(filled:
     assert "3 entries tell no arXiv id" in done.err and "Quite unknown here" in done.err
 
 
+@pytest.mark.slow
 def test_what_is_not_stored_is_fetched_in_order_and_entered(filled: Bmp, tmp_path: Path, server: ArxivServer) -> None:
     wanted = [paper.arxiv_id for paper in _made()]
     file = _save("ids.txt", "\n".join([FIRST, *wanted]), tmp_path)
@@ -216,6 +218,7 @@ def test_what_is_not_stored_is_fetched_in_order_and_entered(filled: Bmp, tmp_pat
     assert len(server.log) == asked
 
 
+@pytest.mark.slow
 def test_what_could_not_be_had_is_named_and_a_repeated_call_goes_on(
     filled: Bmp, tmp_path: Path, server: ArxivServer
 ) -> None:
@@ -232,7 +235,32 @@ def test_what_could_not_be_had_is_named_and_a_repeated_call_goes_on(
     server.heal()
     rest = _import(filled, file)
     assert (rest.code, rest.json["added"], rest.json["not_stored"]) == (3, [wanted[2]], ["2611.99999"])
-    assert "1 are not stored: 2611.99999" in rest.err
+    assert "1 paper is not stored: 2611.99999" in rest.err
+
+
+@pytest.mark.slow
+def test_an_interrupt_keeps_what_was_entered_and_a_repeated_call_goes_on(
+    filled: Bmp, tmp_path: Path, server: ArxivServer
+) -> None:
+    wanted = [paper.arxiv_id for paper in _made()]
+    file = _save("ids.txt", "\n".join([FIRST, *wanted]), tmp_path)
+    server.on_request = lambda *_: os.kill(os.getpid(), signal.SIGINT)
+    stopped = _import(filled, file)
+    assert (stopped.code, stopped.out) == (130, "")
+    assert [row["arxiv_id"] for row in _rows(filled)] == [FIRST]
+    server.on_request = None
+    rest = _import(filled, file)
+    assert (rest.code, rest.json["known"], rest.json["added"]) == (0, [FIRST], wanted)
+
+
+def test_while_another_run_is_at_work_only_what_is_stored_is_entered(
+    filled: Bmp, tmp_path: Path, server: ArxivServer
+) -> None:
+    file = _save("ids.txt", f"{FIRST} 2611.57001", tmp_path)
+    with night_lock(Path(os.environ["BMP_DB"])):
+        done = _import(filled, file)
+    assert (done.code, done.json["added"], done.json["not_stored"]) == (3, [FIRST], ["2611.57001"])
+    assert "nothing was fetched" in done.err and server.log == []
 
 
 def test_nothing_is_fetched_with_no_fetch_and_nothing_written_with_dry_run(
@@ -264,7 +292,7 @@ def test_an_entry_that_cannot_be_read_costs_no_other_and_is_told(filled: Bmp, tm
     broken = f"@misc{{a, eprint={{{FIRST}}}}}\n@misc{{b, title = {{no end\n@misc{{c, eprint={{{SECOND}}}}}\n"
     done = _import(filled, _save("refs.bib", broken, tmp_path))
     assert (done.code, done.json["added"], len(done.json["faults"])) == (3, [FIRST, SECOND], 1)
-    assert "1 entries could not be read: line 2" in done.err
+    assert "1 entry could not be read: line 2" in done.err
 
 
 @pytest.mark.parametrize("format_", ["bibtex", "markdown"])
