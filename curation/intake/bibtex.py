@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from bibtexparser.exceptions import ParserStateException, ParsingException
 from bibtexparser.library import Library
 from bibtexparser.middlewares import RemoveEnclosingMiddleware, ResolveStringReferencesMiddleware
-from bibtexparser.model import Block, DuplicateBlockKeyBlock, DuplicateFieldKeyBlock, Entry
+from bibtexparser.model import Block, DuplicateBlockKeyBlock, DuplicateFieldKeyBlock, Entry, ParsingFailedBlock
 from bibtexparser.splitter import Splitter
 from pylatexenc.latex2text import LatexNodes2Text
 
@@ -34,28 +34,34 @@ def parse_bibtex(text: str, name: str) -> Reading:
     Raises:
         UsageError: the file holds no entry at all.
     """
-    entries: list[Listed] = []
-    faults: list[str] = []
-    for block in _split(text, name).blocks:
-        entry = _entry_of(block)
-        if entry is not None:
-            entries.append(_read_entry(entry))
-        elif block.__class__.__name__ == "ParsingFailedBlock":
-            faults.append(_tell_fault(block))
+    try:
+        with _silence():
+            library = Splitter(text).split()
+            entries = _resolve(library)
+    except (ParsingException, ParserStateException) as error:
+        raise UsageError(f"{name} is not read as BibTeX: {clean_line(str(error))[:160]}") from None
+    faults = [_tell_fault(block) for block in library.blocks if type(block) is ParsingFailedBlock]
     if not entries and not faults:
         raise UsageError(f"{name} holds no entry of BibTeX", "each begins with a line such as '@misc{key,'")
     return Reading(tuple(entries), tuple(faults))
 
 
-def _split(text: str, name: str) -> Library:
-    try:
-        with _silence():
-            library = Splitter(text).split()
-            for middleware in (ResolveStringReferencesMiddleware(), RemoveEnclosingMiddleware()):
-                library = middleware.transform(library)
-    except (ParsingException, ParserStateException) as error:
-        raise UsageError(f"{name} is not read as BibTeX: {clean_line(str(error))[:160]}") from None
-    return library
+def _resolve(library: Library) -> list[Listed]:
+    """Return the entries with `@string` put in and without what encloses values.
+
+    Entries that have a key or a field twice are taken too: papers are known by their ids.
+    """
+    keys: list[str] = []
+    whole = Library([*library.strings])
+    for block in library.blocks:
+        entry = _entry_of(block)
+        if entry is not None:
+            keys.append(str(entry.key).strip())
+            entry.key = str(len(keys))  # a library holds each key once
+            whole.add(entry)
+    for middleware in (ResolveStringReferencesMiddleware(), RemoveEnclosingMiddleware()):
+        whole = middleware.transform(whole)
+    return [_read_entry(entry, key) for entry, key in zip(whole.entries, keys, strict=True)]
 
 
 @contextmanager
@@ -85,13 +91,12 @@ def _tell_fault(block: Block) -> str:
     return f"line {(block.start_line or 0) + 1}: '{first}' is an entry that does not end as it should"
 
 
-def _read_entry(entry: Entry) -> Listed:
+def _read_entry(entry: Entry, key: str) -> Listed:
     fields: dict[str, str] = {}
     for field in entry.fields:
-        fields.setdefault(field.key.lower(), _strip(str(field.value)))
-    key = str(entry.key)
+        fields.setdefault(field.key.lower(), str(field.value))
     return make_listed(
-        f"entry {key}" if key.strip() else f"line {(entry.start_line or 0) + 1}",
+        f"entry {key}" if key else f"line {(entry.start_line or 0) + 1}",
         title=parse_tex(fields.get("title", "")),
         bare=_bare_ids(fields),
         telling=[fields[name] for name in _TELLING if name in fields],
@@ -102,24 +107,16 @@ def _read_entry(entry: Entry) -> Listed:
     )
 
 
-def _strip(value: str) -> str:
-    """Return a value without what encloses it, where the library has left that."""
-    value = value.strip()
-    while len(value) > 1 and (value[0], value[-1]) in (("{", "}"), ('"', '"')) and value.count("{") < 3:
-        value = value[1:-1].strip()
-    return value
-
-
 def _bare_ids(fields: Mapping[str, str]) -> list[str]:
     """Return what may be a bare id: `eprint`, of old ids with the archive beside it; the volume of a CoRR article."""
     names: tuple[str, ...] = _BARE
     prefix = (fields.get("archiveprefix") or fields.get("eprinttype") or "arxiv").lower()
     if prefix != "arxiv":
         names = tuple(name for name in _BARE if name != "eprint")
-    found = [fields[name] for name in names if name in fields]
+    found = [fields[name].strip("{} ") for name in names if name in fields]
     archive = (fields.get("primaryclass") or fields.get("eprintclass") or "").partition(".")[0]
     if "eprint" in names and archive and "eprint" in fields:
-        found.append(f"{archive}/{fields['eprint']}")
+        found.append(f"{archive}/{found[-1]}")
     return [*found, fields.get("volume", "").strip().removeprefix("abs/")]
 
 

@@ -13,14 +13,15 @@ from markdown_it.token import Token
 from curation.intake.html import Run, parse_runs
 from curation.intake.records import Listed, Reading, join_notes, make_listed
 from db.errors import UsageError
-from db.text import clean_line, find_arxiv_id, find_arxiv_ids
+from db.text import clean_line, find_arxiv_id
 
 # Words by which lists link to a paper whose title stands before them.
 _NO_TITLE = re.compile(
-    r"\W*(?:paper|pdf|arxiv|abs(?:tract)?|html|pre-?print|link|here|url|doi|code|project|page|website|blog|repo"
-    r"|github|openreview|hugging ?face|video|slides|data|\d+|v\d+)?(?:\W+\d{1,4})?\W*",
+    r"\W*(?:(?:paper|pdf|arxiv|abs(?:tract)?|html|pre-?print|link|here|url|doi|code|project|page|website|blog|repo|github"
+    r"|openreview|hugging ?face|video|slides|data|v?\d+)\W*){0,3}",
     re.IGNORECASE,
 )
+_BARE = re.compile(r"https?://[^\s<>\"]+|arxiv:\s{0,3}[\w./-]+", re.IGNORECASE)
 _ADDRESS = re.compile(r"https?://|www\.|arxiv:", re.IGNORECASE)
 LONGEST_PIECE = 50_000  # characters of a line or a paragraph
 _BEFORE = " \t\n-\u2013\u2014:.,;|()[]*_\u2022\u00b7"  # dashes, brackets and bullets that stand before a text
@@ -105,7 +106,7 @@ class _Walk:
             if row and not self._in_head:
                 yield self._block(row, number)
         elif token.type in ("inline", "html_block"):
-            yield from self._take_text(parse_runs(_render(self._markdown, token)))
+            yield from self._take_text(list(_link(parse_runs(_render(self._markdown, token)))))
 
     def _take_text(self, runs: list[Run]) -> Iterator[_Block]:
         if self._level:
@@ -144,6 +145,17 @@ def _render(markdown: MarkdownIt, token: Token) -> str:
     return str(markdown.renderer.render([token], markdown.options, {}))
 
 
+def _link(runs: Sequence[Run]) -> Iterator[Run]:
+    """Yield runs in which addresses and ids that stand bare in a text are links as well."""
+    for run in runs:
+        at = 0
+        for found in _BARE.finditer(run.text) if run.href is None else ():
+            yield from (Run(run.text[at : found.start()]), Run(found[0], found[0]))
+            at = found.end()
+        if at < len(run.text) or not at:
+            yield Run(run.text[at:], run.href)
+
+
 def _text(runs: Sequence[Run]) -> str:
     return "".join(run.text for run in runs)
 
@@ -171,8 +183,7 @@ def _find_mentions(runs: Sequence[Run]) -> list[tuple[int, str]]:
     """Return the arXiv ids of a block with their runs, each id once."""
     found: dict[str, int] = {}
     for at, run in enumerate(runs):
-        ids = [find_arxiv_id(run.href)] if run.href else []
-        for arxiv_id in filter(None, ids if any(ids) else find_arxiv_ids(run.text)):
+        if run.href and (arxiv_id := find_arxiv_id(run.href) or find_arxiv_id(run.text)):
             found.setdefault(arxiv_id, at)
     return [(at, arxiv_id) for arxiv_id, at in found.items()]
 

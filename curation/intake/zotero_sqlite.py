@@ -20,7 +20,7 @@ _NEEDED = frozenset(
     {"items", "itemTypes", "itemData", "itemDataValues", "fields", "itemTags", "tags", "itemNotes", "collections",
      "collectionItems", "deletedItems"}
 )  # fmt: skip
-_MOST_STEPS = 2_000  # of a million instructions of SQLite: a table that is made to never end is given up
+_MOST_STEPS = 500  # of a million instructions of SQLite: a table that is made to never end is given up
 _VERSIONS = slice(18, 20)  # of the file's format: 2 is a write-ahead log, which a copy in memory cannot have
 
 _ITEMS = """
@@ -30,14 +30,14 @@ _ITEMS = """
     ORDER BY i.itemID
 """
 _FIELDS = """
-    SELECT d.itemID, f.fieldName, v.value FROM itemData d JOIN fields f USING (fieldID)
+    SELECT d.itemID, f.fieldName, substr(v.value, 1, 20000) FROM itemData d JOIN fields f USING (fieldID)
     JOIN itemDataValues v USING (valueID)
     WHERE f.fieldName IN ('title', 'url', 'DOI', 'extra', 'archiveID', 'number', 'reportNumber', 'publicationTitle',
         'archiveLocation', 'citationKey')
 """
 _TAGS = "SELECT t.itemID, g.name FROM itemTags t JOIN tags g USING (tagID) ORDER BY g.name"
 _NOTES = """
-    SELECT parentItemID, note FROM itemNotes
+    SELECT parentItemID, substr(note, 1, 20000) FROM itemNotes
     WHERE parentItemID IS NOT NULL AND itemID NOT IN (SELECT itemID FROM deletedItems) ORDER BY itemID
 """
 _COLLECTIONS = "SELECT collectionID, collectionName, parentCollectionID FROM collections"

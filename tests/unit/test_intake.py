@@ -185,6 +185,7 @@ class TestBibtex:
             "arxivId = {2611.00001}, journal = {x}",
             'journal = "arXiv:2611.00001"',
             "journal = place",
+            "eprint = {{2611.00001}}",
             "eprint={2611.00001}, eprint={2611.00001}",
         ],
     )
@@ -265,6 +266,23 @@ We wrote a [survey of it all](https://arxiv.org/abs/2611.00009).
         }
         assert [entry.doi for entry in reading.entries if entry.arxiv_id is None] == ["10.1234/x.5"]
         assert [entry.place for entry in reading.entries][:2] == ["line 2", "line 8"]
+
+    @pytest.mark.parametrize(
+        "item",
+        [
+            "- (*2026-11*) **Bends in loss** [[paper](https://arxiv.org/abs/2611.00001)] worth it",
+            "* Bends in loss. [[arXiv preprint]](https://arxiv.org/abs/2611.00001) - worth it",
+            "1. **Bends in loss**: https://arxiv.org/abs/2611.00001, worth it",
+            "- Bends in loss, arXiv:2611.00001: worth it",
+            "- [Bends in loss](https://example.org/x) ([pdf](https://arxiv.org/pdf/2611.00001)) worth it",
+            "- [[2611.00001] Bends in loss](https://arxiv.org/abs/2611.00001) worth it",
+            "- [Bends in loss](https://arxiv.org/abs/2611.00001) [`arXiv`](https://arxiv.org/abs/2611.00001) worth it",
+        ],
+    )
+    def test_the_ways_in_which_lists_write_an_item(self, item: str) -> None:
+        entry = only(item, "a.md")
+        assert (entry.arxiv_id, entry.note) == ("2611.00001", "worth it")
+        assert entry.title.endswith("Bends in loss") or entry.title.endswith("Bends in loss.")
 
     def test_two_papers_in_a_line_have_their_own_notes(self) -> None:
         reading = read(
