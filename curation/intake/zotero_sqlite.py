@@ -20,7 +20,7 @@ _NEEDED = frozenset(
     {"items", "itemTypes", "itemData", "itemDataValues", "fields", "itemTags", "tags", "itemNotes", "collections",
      "collectionItems", "deletedItems"}
 )  # fmt: skip
-_MOST_STEPS = 500  # of a million instructions of SQLite: a table that is made to never end is given up
+_MOST_STEPS = 200  # of a million instructions of SQLite: a table that is made to never end is given up
 _VERSIONS = slice(18, 20)  # of the file's format: 2 is a write-ahead log, which a copy in memory cannot have
 
 _ITEMS = """
@@ -70,9 +70,10 @@ def read_sqlite(content: bytes, name: str) -> Reading:
             found = connection.execute(_ITEMS.format(feeds)).fetchall()
             return Reading(tuple(_read_item(key, items[number]) for number, key in found))
     except (sqlite3.Error, OverflowError) as error:
-        raise UsageError(
-            f"{name} is not read as a Zotero library: {clean_line(str(error))[:120]}", "close Zotero and try again"
-        ) from None
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+            raise UsageError(f"{name} takes longer to read than any library", "is it Zotero's?") from None
+        reason = clean_line(str(error))[:120]
+        raise UsageError(f"{name} is not read as a Zotero library: {reason}", "close Zotero and try again") from None
 
 
 @contextmanager

@@ -151,6 +151,15 @@ def test_an_own_note_is_not_taken_the_place_of(filled: Bmp, tmp_path: Path) -> N
     assert _import(filled, file, "--as", "evidence", "--stance", "mentions").json["decided"][0]["stance"] == "supports"
 
 
+def test_what_the_reviewer_took_back_is_taken_in_anew(filled: Bmp, tmp_path: Path) -> None:
+    file = _save("ids.txt", FIRST, tmp_path)
+    words = ("--as", "evidence", "--stance", "qualifies")
+    assert _import(filled, file, *words).json["added"] == [FIRST]
+    assert filled("queue", "undo").code == 0
+    assert _import(filled, file, *words).json["added"] == [FIRST]
+    assert _rows(filled, "accepted")[0]["stance"] == "qualifies"
+
+
 def test_a_re_opened_acceptance_waits_for_a_look_that_no_list_has_had(filled: Bmp, tmp_path: Path) -> None:
     file = _save("ids.txt", FIRST, tmp_path)
     words = ("--as", "evidence", "--stance", "supports")

@@ -348,6 +348,18 @@ class TestZotero:
         with pytest.raises(UsageError, match="no table itemData"):
             read(database.content(), "zotero.sqlite")
 
+    @pytest.mark.slow
+    def test_tables_that_multiply_without_end_are_given_up(self) -> None:
+        database = ZoteroDatabase()
+        database.connection.executescript(
+            "DROP TABLE itemTags; CREATE TABLE itemTags (itemID, tagID); DROP TABLE tags;"
+            " CREATE TABLE tags (tagID, name);"
+            " WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
+            " INSERT INTO itemTags SELECT 1, 1 FROM n; INSERT INTO tags SELECT 1, 'tag' FROM itemTags;"
+        )
+        with pytest.raises(UsageError, match="takes longer to read than any library"):
+            read(database.content(), "zotero.sqlite")
+
     def test_collections_that_hold_each_other_are_gone_through_once(self) -> None:
         database = ZoteroDatabase()
         number = database.add("preprint", title="Kept", archiveID="arXiv:2611.00001")
