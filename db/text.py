@@ -6,6 +6,7 @@ import hashlib
 import math
 import re
 import unicodedata
+from collections.abc import Iterator
 
 from db.errors import UsageError
 
@@ -14,11 +15,14 @@ _WHITE = re.compile(r"\s+")
 _NEW_STYLE_ID = re.compile(r"(?P<id>\d{2}(?:0[1-9]|1[0-2])\.\d{4,5})(?:v[1-9]\d*)?", re.ASCII)
 _OLD_STYLE_ID = re.compile(r"(?P<archive>[a-z]+(?:-[a-z]+)*)(?:\.[A-Z]{2})?/(?P<number>\d{7})(?:v[1-9]\d*)?", re.ASCII)
 _ID_PREFIX = re.compile(
-    r"^(?:https?://(?:www\.|export\.)?arxiv\.org/(?:abs|pdf)/|oai:arXiv\.org:|arXiv:)", re.IGNORECASE
+    r"^(?:https?://(?:www\.|export\.)?arxiv\.org/(?:abs|pdf|html)/|oai:arXiv\.org:|arXiv:)", re.IGNORECASE
 )
-# https://info.arxiv.org/help/doi.html: an arXiv DOI is 10.48550/arXiv. and the id without its version.
+# https://info.arxiv.org/help/doi.html: an arXiv DOI is 10.48550/arXiv. and the id without its version. Beside arXiv's
+# own pages those that show its papers under the same id: ar5iv, alphaXiv, Hugging Face.
 _ID_IN_TEXT = re.compile(
-    r"(?:arxiv\.org/(?:abs|pdf|html)/|10\.48550/arxiv\.|arxiv:\s?)([a-z-]+(?:\.[a-z]{2})?/\d{7}|\d{4}\.\d{4,5})(?!\d)",
+    r"(?:(?:arxiv|ar5iv|alphaxiv)\.org/(?:abs|pdf|html|format|e-print|ps|src|overview)/(?:arxiv:)?"
+    r"|(?:huggingface\.co|hf\.co)/papers/|10\.48550/arxiv\.|arxiv:\s{0,3})"
+    r"([a-z-]+(?:\.[a-z]{2})?/\d{7}|\d{4}\.\d{4,5})(?!\d)",
     re.ASCII | re.IGNORECASE,
 )
 
@@ -60,7 +64,7 @@ def hash_text(text: str) -> str:
 def parse_arxiv_id(text: str) -> str | None:
     """Return the arXiv id in `text` without its version, or None.
 
-    Takes ids of both styles, with or without version, also as an abs or pdf address, an OAI identifier or behind
+    Takes ids of both styles, with or without version, also as an abs, pdf or html address, an OAI identifier or behind
     `arXiv:`. The subject class of old ids is dropped: `math.CA/0611800v2` is `math/0611800`
     (https://info.arxiv.org/help/arxiv_identifier_for_services.html).
     """
@@ -74,10 +78,18 @@ def parse_arxiv_id(text: str) -> str | None:
 
 def find_arxiv_id(text: str) -> str | None:
     """Return the first arXiv id that stands in `text` as an address, a DOI of arXiv's, or behind `arXiv:`; or None."""
+    return next(_iterate_ids(text), None)
+
+
+def find_arxiv_ids(text: str) -> list[str]:
+    """Like `find_arxiv_id`, but return all of them, each once, in their order."""
+    return list(dict.fromkeys(_iterate_ids(text)))
+
+
+def _iterate_ids(text: str) -> Iterator[str]:
     for found in _ID_IN_TEXT.finditer(text):
         if arxiv_id := parse_arxiv_id(found[1]) or parse_arxiv_id(found[1].lower()):
-            return arxiv_id
-    return None
+            yield arxiv_id
 
 
 def require_arxiv_id(text: str) -> str:

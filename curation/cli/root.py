@@ -26,6 +26,10 @@ COMMANDS = {
     "review": ("review:review", "Decide what waits, in the terminal."),
     "queue": ("queue:queue", "The same queue for scripts."),
     "phenomena": ("phenomena:phenomena", "The catalogue."),
+    "import-evidence": (
+        "intake:import_evidence",
+        "Bring an existing list of papers in: ids, BibTeX, RIS, Zotero, Markdown.",
+    ),
     "rank": ("rank:rank", "Rank the stored papers for a phenomenon or a claim."),
     "evaluate": ("evaluate:evaluate", "Score the ranking on papers that you labelled."),
     "export": ("export:export", "Write the curated database for others."),

@@ -43,6 +43,15 @@ def test_commands_that_do_not_embed_load_no_model_and_no_scheduler(words: tuple[
     assert not loaded & set(HEAVY)
 
 
+def test_bringing_in_a_list_of_stored_papers_loads_none_of_these_either(tmp_path: Path) -> None:
+    db, file = tmp_path / "a.db", tmp_path / "list.bib"
+    file.write_text("@misc{a, eprint={2611.00001}, title={A {TeX} title}}", encoding="utf-8")
+    _modules_after("init", db=db)
+    loaded = _modules_after("import-evidence", "W2.2", str(file), "--no-fetch", db=db)
+    assert "bibtexparser" in loaded
+    assert not loaded & {*HEAVY, "httpx", "markdown_it", "rispy"}
+
+
 def test_the_app_loads_no_model() -> None:
     code = "import sys, curation.tui.app; print('\\n'.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
