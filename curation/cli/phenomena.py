@@ -107,7 +107,7 @@ def _tell_evidence(entry: Entry) -> list[str]:
     lines = ["", "Evidence: " + ", ".join(f"{count} {stance}" for stance, count in entry.counts.items())]
     if share := entry.figures.share:
         lines.append(
-            f"Share that supports: {share.value:.0%} of {share.groups} independent groups that decide"
+            f"Share that supports: {share.value:.0%} of the independent groups for or against it, {share.groups} in all"
             f" (95% interval {share.low:.0%} to {share.high:.0%})"
         )
     lines.append(f"Suggested maturity: {entry.suggested.maturity.value} ({entry.suggested.reason})")
