@@ -26,6 +26,36 @@ EXPORTERS: Mapping[str, Callable[[Knowledge], str | bytes]] = {
 }
 
 
+SITE = "site"
+_DOWNLOADS = {"markdown": "md", "json": "json", "csv": "csv", "bibtex": "bib", "ris": "ris", "sqlite": "db"}
+
+
+def write_site(store: Store, target: Path | None, progress: Callable[[int, int], None] | None = None) -> None:
+    """Write the site as a folder, with the other exports in it.
+
+    Args:
+        target: a new folder, or one that an earlier call wrote and that is replaced.
+        progress: is told how many pages are made, and of how many.
+
+    Raises:
+        UsageError: no folder is named.
+        ExportError: the folder is not ours to write, holds the database, or cannot be written.
+    """
+    from curation.export.folder import require_folder, write_folder
+    from curation.export.site.render import render_site
+
+    if target is None or str(target) == "-":
+        raise UsageError("a site does not go to stdout", "name a folder with -o")
+    refuse_own_files(store, target)
+    if store.path.resolve().is_relative_to(target.resolve()):
+        raise ExportError(f"{target} holds the database itself", "name another folder with -o")
+    require_folder(target)
+    knowledge = load_knowledge(store)
+    made = {f"catalogue.{ending}": EXPORTERS[name] for name, ending in _DOWNLOADS.items() if name in EXPORTERS}
+    downloads = {path: _encode(render(knowledge)) for path, render in made.items()}
+    write_folder(target, render_site(knowledge, downloads, progress))
+
+
 def write_export(store: Store, format: str, target: Path | None, stdout: BinaryIO) -> None:
     """Write the curated database in one of the formats of `EXPORTERS`, in UTF-8.
 
@@ -43,13 +73,16 @@ def write_export(store: Store, format: str, target: Path | None, stdout: BinaryI
         raise UsageError("a database file does not go to stdout", "name a file with -o")
     if target is not None and not to_stdout:
         refuse_own_files(store, target)
-    content = EXPORTERS[format](load_knowledge(store))
-    data = content if isinstance(content, bytes) else content.encode("utf-8")
+    data = _encode(EXPORTERS[format](load_knowledge(store)))
     if target is None or to_stdout:
         stdout.write(data)
         stdout.flush()
     else:
         write_file(target, data)
+
+
+def _encode(content: str | bytes) -> bytes:
+    return content if isinstance(content, bytes) else content.encode("utf-8")
 
 
 def refuse_own_files(store: Store, target: Path) -> None:
