@@ -7,11 +7,10 @@ and dark.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -43,21 +42,29 @@ _MANY_YEARS = 10
 
 def draw_years(years: Sequence[Year]) -> bytes:
     """Return years as stacked columns, what supports at the bottom; there is one year or more."""
-    with _drawing() as (axes, drawn):
+    with style.context(["default", _STYLE]):  # whatever the user's own style is
+        figure, axes = _make_axes()
         bottoms = [0] * len(years)
         for stance in Stance:
             heights = [year.counts[stance] for year in years]
             _draw_columns(axes, [year.year for year in years], heights, bottoms, stance)
             bottoms = [bottom + height for bottom, height in zip(bottoms, heights, strict=True)]
-        first, last = years[0].year, years[-1].year
-        around = max(0.0, (6 - len(years)) / 2)  # few years do not become broad columns
-        axes.set_xlim(first - 0.6 - around, last + 0.6 + around)
-        axes.set_ylim(0, max(4, max(bottoms)) * 1.06)
-        step = 1 if len(years) <= _MANY_YEARS else 2 if len(years) <= 2 * _MANY_YEARS else 5
-        axes.set_xticks([year for year in range(first, last + 1) if (last - year) % step == 0])
-        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-        axes.grid(axis="y", color=_FAINT, linewidth=1)
-    return drawn()
+        _set_scales(axes, years[0].year, years[-1].year, max(bottoms))
+        out = io.BytesIO()
+        figure.savefig(out, format="svg", metadata=_PLAIN)
+    return out.getvalue()
+
+
+def _make_axes() -> tuple[Figure, Axes]:
+    """Return a drawing and its axes, without a frame."""
+    figure = Figure(figsize=(WIDTH / 72, HEIGHT / 72), dpi=72)
+    axes = figure.add_axes((0.075, 0.13, 0.915, 0.84))
+    figure.patch.set_visible(False)
+    axes.patch.set_visible(False)
+    axes.tick_params(length=0, pad=5)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return figure, axes
 
 
 def _draw_columns(
@@ -68,22 +75,12 @@ def _draw_columns(
     axes.bar(years, heights, 0.72, bottom=bottoms, color=_FACES[how], edgecolor=_EDGES[how], linewidth=1, zorder=2)
 
 
-@contextmanager
-def _drawing() -> Iterator[tuple[Axes, Callable[[], bytes]]]:
-    """Give axes without a frame, and what returns the drawing once it is made."""
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(WIDTH / 72, HEIGHT / 72), dpi=72)
-        axes = figure.add_axes((0.075, 0.13, 0.915, 0.84))
-        figure.patch.set_visible(False)
-        axes.patch.set_visible(False)
-        axes.tick_params(length=0, pad=5)
-        for spine in axes.spines.values():
-            spine.set_visible(False)
-
-        def save() -> bytes:
-            out = io.BytesIO()
-            with matplotlib.rc_context(_STYLE):
-                figure.savefig(out, format="svg", metadata=_PLAIN)
-            return out.getvalue()
-
-        yield axes, save
+def _set_scales(axes: Axes, first: int, last: int, highest: int) -> None:
+    count = last - first + 1
+    around = max(0.0, (6 - count) / 2)  # few years do not become broad columns
+    axes.set_xlim(first - 0.6 - around, last + 0.6 + around)
+    axes.set_ylim(0, max(4, highest) * 1.06)
+    step = 1 if count <= _MANY_YEARS else 2 if count <= 2 * _MANY_YEARS else 5
+    axes.set_xticks([year for year in range(first, last + 1) if (last - year) % step == 0])
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.grid(axis="y", color=_FAINT, linewidth=1)
