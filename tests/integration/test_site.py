@@ -176,10 +176,23 @@ def test_a_retired_entry_leads_to_what_took_its_place(site: dict[str, bytes]) ->
 
 def test_what_moved_is_told_month_by_month_the_newest_open(knowledge: Knowledge, site: dict[str, bytes]) -> None:
     page = _parse(site["moved.html"])
-    months = page.xpath("//*[contains(@class, 'month')]")
+    months = page.xpath("//*[@class='month']")
     assert [month.get("id") for month in months] == [f"m{one.since[:7]}" for one in knowledge.months]
     assert [month.tag for month in months] == ["section"] + ["details"] * (len(months) - 1)
     assert [len(month.xpath(".//ul/li")) for month in months] == [len(one.moves) for one in knowledge.months]
+
+
+def test_what_moved_long_ago_has_a_page_for_each_month_where_it_is_much(knowledge: Knowledge) -> None:
+    many = replace(knowledge, months=tuple(replace(one, moves=one.moves * 20) for one in knowledge.months))
+    made = render_site(many, {})
+    newest, *others = many.months
+    assert len(_parse(made["moved.html"]).xpath("//section[@class='month']//li")) == len(newest.moves)
+    alone = {f"moved/{one.since[:7]}.html": len(one.moves) for one in others}
+    told = {path: len(_parse(made[path]).xpath("//main//li")) for path in made if path.startswith("moved/")}
+    assert told and told.items() <= alone.items()
+    assert sum(len(one.moves) for one in many.months) == sum(told.values()) + len(
+        _parse(made["moved.html"]).xpath("//main//li")
+    )
 
 
 def test_hostile_text_stays_text(site: dict[str, bytes]) -> None:

@@ -12,6 +12,8 @@ from curation.export.knowledge import Knowledge
 from curation.export.site.addresses import page_of, place_of
 from curation.moves import Move, MoveKind, Moves
 
+TOGETHER = 300  # moves on one page
+
 # A heading, and the word in a summary such as "3 added, 1 retired".
 _WORDS = {
     MoveKind.PROMOTED: ("Promoted", "promoted"),
@@ -60,9 +62,10 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """What moved in a month; `key` is such as 2026-11."""
+    """What moved in a month; `key` is such as 2026-11, `href` its page where it has one of its own."""
 
     key: str
+    href: str | None
     name: str
     count: int
     loaded: int
@@ -71,9 +74,16 @@ class Month:
 
 
 def list_told_months(knowledge: Knowledge) -> tuple[Month, ...]:
-    """Return the months in which anything moved, the newest first."""
+    """Return the months in which anything moved, the newest first; those after the first `TOGETHER` moves, but for the
+    newest, have pages of their own.
+    """
     places = find_places(knowledge)
-    return tuple(_month(moves, places) for moves in knowledge.months)
+    told = []
+    count = 0
+    for moves in knowledge.months:
+        count += len(moves.moves)
+        told.append(_month(moves, places, alone=bool(told) and count > TOGETHER))
+    return tuple(told)
 
 
 def list_told_moves(month: Month) -> Iterator[Told]:
@@ -91,12 +101,13 @@ def find_places(knowledge: Knowledge) -> Mapping[tuple[str, str], str]:
     }
 
 
-def _month(moves: Moves, places: Mapping[tuple[str, str], str]) -> Month:
+def _month(moves: Moves, places: Mapping[tuple[str, str], str], *, alone: bool) -> Month:
     by_kind = [(kind, tuple(members)) for kind, members in groupby(moves.moves, lambda move: move.kind)]
     kinds = tuple(Kind(_WORDS[kind][0], tuple(_tell(one, places) for one in members)) for kind, members in by_kind)
     summary = ", ".join(f"{len(members)} {_WORDS[kind][1]}" for kind, members in by_kind)
     name = date.fromisoformat(moves.since).strftime("%B %Y")
-    return Month(moves.since[:7], name, len(moves.moves), moves.loaded, summary, kinds)
+    key = moves.since[:7]
+    return Month(key, f"moved/{key}.html" if alone else None, name, len(moves.moves), moves.loaded, summary, kinds)
 
 
 def _tell(move: Move, places: Mapping[tuple[str, str], str]) -> Told:

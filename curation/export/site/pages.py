@@ -18,7 +18,7 @@ from curation.export.site.figures import (
     plot_all_years,
     plot_timeline,
 )
-from curation.export.site.moved import Told, list_told_months, list_told_moves
+from curation.export.site.moved import Month, Told, list_told_moves
 from db.records import Aspect, Criteria, Maturity, Phenomenon, Stance
 
 ASPECTS = {Aspect.HOW: ("How", "How large models are trained."), Aspect.WHAT: ("What", "What large models come to be.")}
@@ -146,7 +146,7 @@ class RetiredPage:
     moves: tuple[Told, ...]
 
 
-def make_overview(knowledge: Knowledge) -> Overview:
+def make_overview(knowledge: Knowledge, months: Iterable[Month]) -> Overview:
     """Return what the first page says."""
     maturities = [entry.phenomenon.maturity for entry in knowledge.entries]
     return Overview(
@@ -154,7 +154,7 @@ def make_overview(knowledge: Knowledge) -> Overview:
         phenomena=len(knowledge.entries),
         pieces=len(knowledge.evidence),
         papers=len({piece.arxiv_id for piece in knowledge.evidence}),
-        moved_in=next((month.name for month in list_told_months(knowledge) if month.count), None),
+        moved_in=next((month.name for month in months if month.count), None),
         maturities={one.value: maturities.count(one) for one in LEVELS},
         plot=plot_all_years([entry.figures.timeline for entry in knowledge.entries]),
     )
@@ -184,7 +184,7 @@ class PhenomenonPages:
         feeds: the paths of the feeds that are there.
     """
 
-    def __init__(self, knowledge: Knowledge, feeds: Iterable[str]) -> None:
+    def __init__(self, knowledge: Knowledge, months: Iterable[Month], feeds: Iterable[str]) -> None:
         self._entries = knowledge.entries
         self._feeds = frozenset(feeds)
         self._titles: dict[str, str] = {}
@@ -194,7 +194,7 @@ class PhenomenonPages:
                 self._bearing.setdefault(piece.arxiv_id, []).append(piece)
                 self._titles[piece.arxiv_id] = piece.title
         self._moves: dict[str, list[Told]] = {}
-        for month in list_told_months(knowledge):
+        for month in months:
             for told in sorted(list_told_moves(month), key=lambda told: told.on, reverse=True):
                 self._moves.setdefault(told.code, []).append(told)
 

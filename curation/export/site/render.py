@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -12,7 +12,7 @@ from curation import figures as rules
 from curation.export.knowledge import Knowledge
 from curation.export.site.addresses import SCRIPT, SEARCH_INDEX, STYLE, page_of
 from curation.export.site.figures import STANCE_WORDS
-from curation.export.site.moved import list_told_months
+from curation.export.site.moved import Month, list_told_months
 from curation.export.site.pages import PhenomenonPages, make_overview
 from curation.export.site.search import render_index
 from curation.export.site.uses import find_uses
@@ -37,15 +37,16 @@ def render_site(
     own = files("curation.export.site")
     made = {path: own.joinpath(path).read_bytes() for path in _STATIC}
     made[SEARCH_INDEX] = render_index(knowledge).encode("ascii")
-    total = len(knowledge.entries) + len(knowledge.retired) + 4
-    for number, (path, page) in enumerate(_pages(knowledge, downloads), 1):
+    months = list_told_months(knowledge)
+    total = len(knowledge.entries) + len(knowledge.retired) + sum(month.href is not None for month in months) + 4
+    for number, (path, page) in enumerate(_pages(knowledge, months, downloads), 1):
         made[path] = page.encode("utf-8")
         if progress is not None:
             progress(number, total)
     return {**downloads, **made}
 
 
-def _pages(knowledge: Knowledge, downloads: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
+def _pages(knowledge: Knowledge, months: Sequence[Month], downloads: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
     environment = make_environment(
         feed=FEED if FEED in downloads else None,
         last_change=(knowledge.last_change or "")[:10] or None,
@@ -56,9 +57,12 @@ def _pages(knowledge: Knowledge, downloads: Mapping[str, bytes]) -> Iterator[tup
         root = "../" * path.count("/")
         return path, environment.get_template(template).render(here=path, root=root, **values)
 
-    pages = PhenomenonPages(knowledge, downloads)
-    yield render("index.html", "index.html", overview=make_overview(knowledge))
-    yield render("moved.html", "moved.html", months=list_told_months(knowledge))
+    pages = PhenomenonPages(knowledge, months, downloads)
+    yield render("index.html", "index.html", overview=make_overview(knowledge, months))
+    yield render("moved.html", "moved.html", months=months)
+    for month in months:
+        if month.href:
+            yield render(month.href, "month.html", month=month)
     yield render("about.html", "about.html", rules=rules)
     yield render("use.html", "use.html", uses=find_uses(downloads))
     for place, entry in enumerate(knowledge.entries):
