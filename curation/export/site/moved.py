@@ -78,7 +78,7 @@ def list_told_months(knowledge: Knowledge) -> tuple[Month, ...]:
     newest, have pages of their own.
     """
     places = find_places(knowledge)
-    told = []
+    told: list[Month] = []
     count = 0
     for moves in knowledge.months:
         count += len(moves.moves)

@@ -79,7 +79,7 @@ def _set_scales(axes: Axes, first: int, last: int, highest: int) -> None:
     count = last - first + 1
     around = max(0.0, (6 - count) / 2)  # few years do not become broad columns
     axes.set_xlim(first - 0.6 - around, last + 0.6 + around)
-    axes.set_ylim(0, max(4, highest) * 1.06)
+    axes.set_ylim(0, max(3, highest) * 1.06)
     step = 1 if count <= _MANY_YEARS else 2 if count <= 2 * _MANY_YEARS else 5
     axes.set_xticks([year for year in range(first, last + 1) if (last - year) % step == 0])
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
