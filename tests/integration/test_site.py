@@ -139,7 +139,7 @@ def test_a_page_tells_the_figures_of_its_claim(knowledge: Knowledge, site: dict[
         [str(year.year), *map(str, year.counts.values())] for year in entry.figures.timeline
     ]
     assert entry.figures.share is not None
-    assert f"{entry.figures.share.value:.0%}".replace("%", " %") in _text(page)
+    assert f"{entry.figures.share.value:.0%} support the claim" in _text(page)
     assert entry.suggested.reason in _text(page)
 
 

@@ -1,8 +1,7 @@
-"""The site in a real browser, from files: nobody is shut out, nothing is asked of the net, and keys drive the search."""
+"""The site in a real browser, from files: open to everybody, nothing asked of the net, and keys drive the search."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from sample_knowledge import FEATURED, HOSTILE, RETIRED, fill_with_years
+from site_pictures import find_chromium
 
 from curation.export.write import write_site
 from db.store import open_store
@@ -42,7 +42,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    found = find_chromium()
     if found is None:
         pytest.skip("no Chromium is installed")
     with sync_playwright() as playwright:

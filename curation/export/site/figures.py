@@ -78,7 +78,7 @@ def find_interval(share: Share) -> Interval:
     """Return a share in whole percent."""
     value, low, high = (round(100 * part) for part in (share.value, share.low, share.high))
     groups = "the one independent group" if share.groups == 1 else f"the {share.groups} independent groups"
-    told = f"Of {groups} that decided the question, {value} % support the claim (95 % interval: {low} to {high} %)."
+    told = f"Of {groups} that decided the question, {value}% support the claim (95% interval: {low} to {high}%)."
     return Interval(value, low, high, told)
 
 
