@@ -28,7 +28,7 @@ def _leave_alone(page: Page) -> None:
 
 
 def _search(page: Page) -> None:
-    page.get_by_role("combobox").fill("schedule")
+    page.get_by_role("combobox").fill("generalis")
     page.get_by_role("option").first.wait_for()
     page.keyboard.press("ArrowDown")
 

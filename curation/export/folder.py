@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import glob
 import os
+import secrets
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
@@ -20,15 +22,35 @@ from db.errors import ExportError
 MARKER = ".bmp-site"
 _DROPPINGS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # what desktops leave wherever they look
 _EXCHANGE = 2  # RENAME_EXCHANGE of Linux and RENAME_SWAP of macOS
+_PART = ".bmp-part"
 _HERE = -100  # AT_FDCWD
 _CANNOT = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
 
 
-def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
+def exchange(one: Path, other: Path) -> bool:
+    """Let two folders change places in one step; tell whether this system can."""
+    names = os.fsencode(one), os.fsencode(other)
+    with suppress(AttributeError, OSError, TypeError):  # there is no such function, or no such library
+        library = ctypes.CDLL(None, use_errno=True)
+        if sys.platform == "darwin":
+            failed = library.renamex_np(*names, _EXCHANGE)
+        else:
+            failed = library.renameat2(_HERE, names[0], _HERE, names[1], _EXCHANGE)
+        if not failed:
+            return True
+        if ctypes.get_errno() not in _CANNOT:
+            raise ExportError(f"cannot write {other}: {os.strerror(ctypes.get_errno())}")
+    return False
+
+
+def write_folder(target: Path, files: Mapping[str, bytes], exchange: Callable[[Path, Path], bool] = exchange) -> None:
     """Write files, by their paths within it, as a folder in the place of the one that an earlier call wrote.
 
+    Args:
+        exchange: lets two folders change places in one step, and tells whether this system can.
+
     Raises:
-        ExportError: the place is not ours to write, somebody else writes it now, or it cannot be written.
+        ExportError: the place is not ours to write, or it cannot be written.
     """
     require_folder(target)
     place = _resolve(target)
@@ -36,7 +58,7 @@ def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
         with _part_beside(place) as part:
             _fill(part, files)
             require_folder(target)  # it may be another one since
-            _put(part, place)
+            _put(part, place, exchange)
     except OSError as error:
         raise ExportError(f"cannot write {target}: {error.strerror or error}") from error
 
@@ -81,44 +103,43 @@ def _list_foreign(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def _part_beside(place: Path) -> Iterator[Path]:
-    """Give an empty folder beside the place for one writer at a time; what is in it in the end is removed.
-
-    What a kill left of an earlier one is removed first.
-    """
-    part = place.with_name(f".{place.name}.bmp-part")
-    part.mkdir(exist_ok=True)
-    with _lock(part):
-        _remove_within(part)
-        try:
+    """Give a new folder beside the place; what is there in the end is removed, and what a kill left before."""
+    _remove_leftovers(place)
+    unlocked = place.with_name(f".{place.name}.{secrets.token_hex(8)}.bmp-new")
+    part = unlocked.with_suffix(_PART)
+    unlocked.mkdir()
+    try:
+        with _lock(unlocked):
+            unlocked.rename(part)  # from here on it looks like a leftover to others, and is locked
             yield part
-        finally:
-            for leftover in (part, _old_beside(place)):
-                shutil.rmtree(leftover, ignore_errors=True)
+    finally:
+        for leftover in (unlocked, part, _old_beside(part)):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _remove_leftovers(place: Path) -> None:
+    """Remove what a killed export left: a lock ends with its process, so that what is locked is being written."""
+    if sys.platform == "win32":  # it has no locks for folders
+        return
+    for leftover in place.parent.glob(f".{glob.escape(place.name)}.*{_PART}*"):
+        with suppress(OSError), _lock(leftover):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 @contextmanager
 def _lock(folder: Path) -> Iterator[None]:
-    if sys.platform == "win32":  # it has no lock for folders; two writers at once would fail on each other's files
+    """Hold a folder's lock; raises an OSError where somebody else holds it."""
+    if sys.platform == "win32":
         yield
         return
     import fcntl
 
-    descriptor = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
-    except BlockingIOError as error:
-        raise ExportError(f"another export is writing {folder}", "wait until it is done") from error
     finally:
         os.close(descriptor)
-
-
-def _remove_within(folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
 
 
 def _fill(part: Path, files: Mapping[str, bytes]) -> None:
@@ -136,13 +157,12 @@ def _fill(part: Path, files: Mapping[str, bytes]) -> None:
         _sync(folder)
 
 
-def _put(part: Path, place: Path) -> None:
+def _put(part: Path, place: Path, exchange: Callable[[Path, Path], bool]) -> None:
     """Let the new folder take the place of the old one; the old one is where the new one was, or beside it."""
     if not place.exists():
         part.rename(place)
-    elif not _exchange(part, place):
-        old = _old_beside(place)
-        shutil.rmtree(old, ignore_errors=True)
+    elif not exchange(part, place):
+        old = _old_beside(part)
         place.rename(old)
         try:
             part.rename(place)
@@ -152,24 +172,8 @@ def _put(part: Path, place: Path) -> None:
     _sync(place.parent)
 
 
-def _old_beside(place: Path) -> Path:
-    return place.with_name(f".{place.name}.bmp-old")
-
-
-def _exchange(one: Path, other: Path) -> bool:
-    """Let two folders change places in one step; tell whether this system can."""
-    names = os.fsencode(one), os.fsencode(other)
-    with suppress(AttributeError, OSError, TypeError):  # there is no such function, or no such library
-        library = ctypes.CDLL(None, use_errno=True)
-        if sys.platform == "darwin":
-            failed = library.renamex_np(*names, _EXCHANGE)
-        else:
-            failed = library.renameat2(_HERE, names[0], _HERE, names[1], _EXCHANGE)
-        if not failed:
-            return True
-        if ctypes.get_errno() not in _CANNOT:
-            raise ExportError(f"cannot write {other}: {os.strerror(ctypes.get_errno())}")
-    return False
+def _old_beside(part: Path) -> Path:
+    return part.with_name(f"{part.name}-old")
 
 
 def _sync(folder: Path) -> None:

@@ -33,6 +33,13 @@ def test_what_was_written_before_and_is_not_any_more_vanishes(tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["site"]
 
 
+def test_where_folders_cannot_change_places_the_old_one_goes_first(tmp_path: Path) -> None:
+    write_folder(tmp_path / "site", FILES)
+    write_folder(tmp_path / "site", {"index.html": b"new"}, exchange=lambda one, other: False)
+    assert _read(tmp_path / "site") == {"index.html": b"new"}
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
 def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
     write_folder(tmp_path / "site", FILES)
@@ -80,26 +87,36 @@ def test_links_files_and_places_without_a_folder_are_refused(tmp_path: Path) -> 
     assert not list((tmp_path / "real").iterdir())
 
 
-def test_two_writers_do_not_mix(tmp_path: Path) -> None:
+def test_what_a_kill_left_is_removed_and_what_another_writes_is_not(tmp_path: Path) -> None:
     fcntl = pytest.importorskip("fcntl")
-    part = tmp_path / ".site.bmp-part"
-    part.mkdir()
-    descriptor = os.open(part, os.O_RDONLY)
+    left, written = (tmp_path / f".site.{token}.bmp-part" for token in ("0a", "0b"))
+    for folder in (left, written, tmp_path / ".site.mine"):
+        (folder / "a").mkdir(parents=True)
+    descriptor = os.open(written, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    with pytest.raises(ExportError, match="another export"):
-        write_folder(tmp_path / "site", FILES)
-    os.close(descriptor)
     write_folder(tmp_path / "site", FILES)
+    os.close(descriptor)
     assert _read(tmp_path / "site") == FILES
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".site.0b.bmp-part", ".site.mine", "site"]
+
+
+def test_two_that_write_at_once_do_not_mix(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "site"), "12"]
+    writers = [subprocess.Popen([*command, name], cwd=ROOT, stdout=subprocess.DEVNULL) for name in ("1", "2")]
+    assert [writer.wait(60) for writer in writers] == [0, 0]
+    found = _read(tmp_path / "site")
+    assert len(found) == 20 and len(set(found.values())) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
 
 
 WRITER = """
 import sys
-from itertools import count
 from pathlib import Path
 from curation.export.folder import write_folder
-for turn in count():
-    write_folder(Path(sys.argv[1]), {f"{number}/page.html": b"%d" % turn for number in range(20)})
+place, turns, name = sys.argv[1:]
+for turn in range(int(turns)):
+    content = f"{name}{turn:06}".encode()
+    write_folder(Path(place), {f"{number}/page.html": content for number in range(20)})
     print(turn, flush=True)
 """
 
@@ -109,7 +126,7 @@ for turn in count():
 def test_a_reader_always_finds_a_folder_and_a_kill_leaves_a_whole_one(tmp_path: Path) -> None:
     target = tmp_path / "site"
     for pause in (0.05, 0.11, 0.17, 0.23):
-        command = [sys.executable, "-c", WRITER, str(target)]
+        command = [sys.executable, "-c", WRITER, str(target), "99999", "0"]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as writer:
             assert writer.stdout is not None
             writer.stdout.readline()
