@@ -21,6 +21,7 @@ from sample_knowledge import FEATURED, HOSTILE, RETIRED, fill_with_years
 
 from curation.export.knowledge import Knowledge, load_knowledge
 from curation.export.site.addresses import page_of, place_of
+from curation.export.site.pages import link_ids
 from curation.export.site.render import render_site
 from curation.export.site.search import render_index
 from curation.export.write import write_site
@@ -129,6 +130,15 @@ def test_every_picture_says_in_words_what_it_shows(site: dict[str, bytes]) -> No
             assert all(words), path
 
 
+def test_every_pattern_and_clip_that_a_picture_points_at_is_on_its_page(site: dict[str, bytes]) -> None:
+    seen = 0
+    for path, page in _pages(site):
+        pointed = re.findall(r"url\(#([^)]*)\)", site[path].decode("utf-8"))
+        assert set(pointed) <= set(page.xpath("//@id")), path
+        seen += len(pointed)
+    assert seen > 100
+
+
 def test_a_page_tells_the_figures_of_its_claim(knowledge: Knowledge, site: dict[str, bytes]) -> None:
     entry = next(entry for entry in knowledge.entries if entry.phenomenon.code == FEATURED)
     page = _parse(site[page_of(FEATURED)])
@@ -233,7 +243,21 @@ def test_any_text_comes_through_the_index(knowledge: Knowledge, title: str, auth
     assert _read_index(script)["papers"][0][1:3] == [title, ", ".join(authors)]
 
 
-@given(st.text())
+@pytest.mark.parametrize(
+    ("text", "linked"),
+    [
+        ("2410.21676 qualifies: as 2001.08361 did.", ["2410.21676", "2001.08361"]),
+        ("a loss of 2000.1234567 or 12001.08361 or 2001.08361.5, in 2013.99999", []),
+        ("(2001.08361)", ["2001.08361"]),
+    ],
+)
+def test_ids_in_criteria_are_linked_and_other_numbers_are_not(text: str, linked: list[str]) -> None:
+    parts = link_ids(text)
+    assert "".join(part.text for part in parts) == text
+    assert [part.href for part in parts if part.href] == [f"https://arxiv.org/abs/{one}" for one in linked]
+
+
+@given(st.text() | st.sampled_from(("2001.08361", "hep-th/9901001", "hep-th-9901001")))
 def test_no_two_papers_have_one_place_and_a_place_needs_no_quoting(arxiv_id: str) -> None:
     place = place_of(arxiv_id)
     assert re.fullmatch(r"[\w.-]+", place, re.ASCII)

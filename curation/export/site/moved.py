@@ -51,6 +51,11 @@ class Told:
     on: str
     note: str | None
 
+    @property
+    def of_a_person(self) -> bool:
+        """Return whether a person did it; what arXiv told re-opens by itself."""
+        return self.kind not in (MoveKind.WITHDRAWN, MoveKind.REOPENED)
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:

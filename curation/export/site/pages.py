@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -22,6 +23,7 @@ from curation.export.site.moved import Month, Told, list_told_moves
 from db.records import Aspect, Criteria, Maturity, Phenomenon, Stance
 
 ASPECTS = {Aspect.HOW: ("How", "How large models are trained."), Aspect.WHAT: ("What", "What large models come to be.")}
+_ID = re.compile(r"(?<![\d.])(\d{4}\.\d{4,5})(?![\d.]*\d)")
 LEVELS = (Maturity.ESTABLISHED, Maturity.REPLICATED, Maturity.OBSERVED, Maturity.CONTESTED)
 SECTIONS = {
     Stance.SUPPORTS: "Evidence for",
@@ -128,7 +130,7 @@ class PhenomenonPage:
     sections: tuple[Section, ...]
     under_review: tuple[PaperView, ...]
     conflicts: tuple[tuple[Conflict, Link], ...]
-    criteria: tuple[tuple[str, tuple[str, ...]], ...]
+    criteria: tuple[tuple[str, tuple[tuple[Link, ...], ...]], ...]
     references: tuple[Link, ...]
     history: tuple[Step, ...]
     moves: tuple[Told, ...]
@@ -280,10 +282,16 @@ def _tell_other(piece: Evidence) -> Link:
     return Link(f"{piece.stance.value} {piece.phenomenon}", f"{page_of(piece.phenomenon)}#{place_of(piece.arxiv_id)}")
 
 
-def _list_criteria(criteria: Criteria) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _list_criteria(criteria: Criteria) -> tuple[tuple[str, tuple[tuple[Link, ...], ...]], ...]:
     named = {
         "What counts": criteria.counts,
         "What does not": criteria.excludes,
         "Decided before": criteria.precedents,
     }
-    return tuple((name, items) for name, items in named.items() if items)
+    return tuple((name, tuple(link_ids(item) for item in items)) for name, items in named.items() if items)
+
+
+def link_ids(text: str) -> tuple[Link, ...]:
+    """Return a text in parts: arXiv ids of today's style with their addresses, and what stands around them."""
+    parts = _ID.split(text)
+    return tuple(Link(part, abs_url(part) if place % 2 else None) for place, part in enumerate(parts) if part)
