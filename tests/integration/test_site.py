@@ -21,7 +21,7 @@ from sample_knowledge import FEATURED, HOSTILE, RETIRED, fill_with_years
 
 from curation.export.knowledge import Knowledge, load_knowledge
 from curation.export.site.addresses import page_of, place_of
-from curation.export.site.pages import link_ids
+from curation.export.site.pages import link_ids, name_authors
 from curation.export.site.render import render_site
 from curation.export.site.search import render_index
 from curation.export.write import write_site
@@ -169,6 +169,13 @@ def test_a_page_has_each_paper_with_its_sentence_decision_and_other_claims(
             assert section == ("under-review" if piece.reason else piece.stance.value)
     carried = _parse(site[page_of(FEATURED)]).xpath("//article//a[contains(@href, 'W2.11.html#paper-')]")
     assert len(carried) == len(HOSTILE)
+
+
+def test_of_a_great_many_authors_the_first_are_named_and_the_others_counted() -> None:
+    names = [f"Author {number}" for number in range(200)]
+    assert name_authors(names[:12]) == ", ".join(names[:12])
+    assert name_authors(names) == f"{', '.join(names[:10])} and 190 more"
+    assert name_authors([]) == "no authors named"
 
 
 def test_what_waits_to_be_settled_is_told_with_both_sides_and_reasons(site: dict[str, bytes]) -> None:

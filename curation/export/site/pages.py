@@ -23,6 +23,7 @@ from curation.export.site.moved import Month, Told, list_told_moves
 from db.records import Aspect, Criteria, Maturity, Phenomenon, Stance
 
 ASPECTS = {Aspect.HOW: ("How", "How large models are trained."), Aspect.WHAT: ("What", "What large models come to be.")}
+MANY_AUTHORS = 12
 _ID = re.compile(r"(?<![\d.])(\d{4}\.\d{4,5})(?![\d.]*\d)")
 LEVELS = (Maturity.ESTABLISHED, Maturity.REPLICATED, Maturity.OBSERVED, Maturity.CONTESTED)
 SECTIONS = {
@@ -255,7 +256,7 @@ class PhenomenonPages:
             title=piece.title,
             url=piece.url,
             name=f"arXiv:{piece.arxiv_id}v{piece.version}" if piece.url else f"{piece.arxiv_id} v{piece.version}",
-            authors=", ".join(piece.authors) or "no authors named",
+            authors=name_authors(piece.authors),
             published=piece.published,
             stance=piece.stance.value,
             sentence=piece.sentence,
@@ -272,6 +273,13 @@ class PhenomenonPages:
         title = self._titles.get(arxiv_id)
         name = f"arXiv:{arxiv_id}"
         return Link(f"{title} ({name})" if title else name, abs_url(arxiv_id))
+
+
+def name_authors(authors: Sequence[str]) -> str:
+    """Return the authors in a line; of a great many, the first."""
+    if len(authors) <= MANY_AUTHORS:
+        return ", ".join(authors) or "no authors named"
+    return f"{', '.join(authors[: MANY_AUTHORS - 2])} and {len(authors) - MANY_AUTHORS + 2} more"
 
 
 def _newest_first(pieces: Iterable[Evidence]) -> Sequence[Evidence]:

@@ -22,7 +22,7 @@
         first: ` ${words(`${code} ${title}`).join(" ")}`, all: ` ${words(`${code} ${title} ${keywords} ${claim}`).join(" ")}`,
       }));
       this.papers = papers.map(([id, title, authors, href, bearing]) => ({
-        href, title, detail: `${authors || "no authors named"} · ${bearing}`,
+        href, title, detail: `${bearing} · ${authors || "no authors named"}`,
         first: ` ${words(title).join(" ")}`, all: ` ${words(`${title} ${authors} ${id}`).join(" ")} ${id}`,
       }));
     }
