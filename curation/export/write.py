@@ -51,9 +51,13 @@ def write_site(store: Store, target: Path | None, progress: Callable[[int, int],
         raise ExportError(f"{target} holds the database itself", "name another folder with -o")
     require_folder(target)
     knowledge = load_knowledge(store)
+    write_folder(target, render_site(knowledge, _make_downloads(knowledge), progress))
+
+
+def _make_downloads(knowledge: Knowledge) -> dict[str, bytes]:
+    """Return the other exports, by the names that the site's pages link."""
     made = {f"catalogue.{ending}": EXPORTERS[name] for name, ending in _DOWNLOADS.items() if name in EXPORTERS}
-    downloads = {path: _encode(render(knowledge)) for path, render in made.items()}
-    write_folder(target, render_site(knowledge, downloads, progress))
+    return {path: _encode(render(knowledge)) for path, render in made.items()}
 
 
 def write_export(store: Store, format: str, target: Path | None, stdout: BinaryIO) -> None:

@@ -1,9 +1,9 @@
-"""What each page says, as plain values for the templates; paths are those of files on the site."""
+"""What the page of a phenomenon says, as plain values for the templates; paths are those of files on the site."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -16,16 +16,14 @@ from curation.export.site.figures import (
     Plot,
     find_balance,
     find_interval,
-    plot_all_years,
     plot_timeline,
 )
 from curation.export.site.moved import Month, Told, list_told_moves
-from db.records import Aspect, Criteria, Maturity, Phenomenon, Stance
+from curation.export.site.overview import ASPECTS
+from db.records import Criteria, Phenomenon, Stance
 
-ASPECTS = {Aspect.HOW: ("How", "How large models are trained."), Aspect.WHAT: ("What", "What large models come to be.")}
 MANY_AUTHORS = 12
 _ID = re.compile(r"(?<![\d.])(\d{4}\.\d{4,5})(?![\d.]*\d)")
-LEVELS = (Maturity.ESTABLISHED, Maturity.REPLICATED, Maturity.OBSERVED, Maturity.CONTESTED)
 SECTIONS = {
     Stance.SUPPORTS: "Evidence for",
     Stance.CONTRADICTS: "Evidence against",
@@ -40,52 +38,6 @@ class Link:
 
     text: str
     href: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """An entry in the overview."""
-
-    code: str
-    title: str
-    claim: str
-    href: str
-    maturity: str
-    balance: Balance
-    groups: int
-    under_review: int
-    conflicts: int
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A group of entries of one aspect."""
-
-    name: str
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Half:
-    """How, or what."""
-
-    key: str
-    name: str
-    subtitle: str
-    groups: tuple[Group, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """The first page."""
-
-    halves: tuple[Half, ...]
-    phenomena: int
-    pieces: int
-    papers: int
-    moved_in: str | None
-    maturities: Mapping[str, int]
-    plot: Plot | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,37 +99,6 @@ class RetiredPage:
     phenomenon: Phenomenon
     successors: tuple[Link, ...]
     moves: tuple[Told, ...]
-
-
-def make_overview(knowledge: Knowledge, months: Iterable[Month]) -> Overview:
-    """Return what the first page says."""
-    maturities = [entry.phenomenon.maturity for entry in knowledge.entries]
-    return Overview(
-        halves=tuple(half for aspect in ASPECTS if (half := _half(knowledge, aspect)).groups),
-        phenomena=len(knowledge.entries),
-        pieces=len(knowledge.evidence),
-        papers=len({piece.arxiv_id for piece in knowledge.evidence}),
-        moved_in=next((month.name for month in months if month.count), None),
-        maturities={one.value: maturities.count(one) for one in LEVELS},
-        plot=plot_all_years([entry.figures.timeline for entry in knowledge.entries]),
-    )
-
-
-def _half(knowledge: Knowledge, aspect: Aspect) -> Half:
-    groups: dict[str, list[Row]] = {}
-    for entry in knowledge.entries:
-        if entry.phenomenon.aspect is aspect:
-            groups.setdefault(entry.phenomenon.group, []).append(_row(entry))
-    name, subtitle = ASPECTS[aspect]
-    return Half(aspect.value, name, subtitle, tuple(Group(name, tuple(rows)) for name, rows in groups.items()))
-
-
-def _row(entry: Entry) -> Row:
-    phenomenon = entry.phenomenon
-    return Row(
-        phenomenon.code, phenomenon.title, phenomenon.statement, page_of(phenomenon.code), phenomenon.maturity.value,
-        find_balance(entry.figures.papers), entry.figures.independent, len(entry.under_review), len(entry.conflicts),
-    )  # fmt: skip
 
 
 class PhenomenonPages:

@@ -13,7 +13,8 @@ from curation.export.knowledge import Knowledge
 from curation.export.site.addresses import SCRIPT, SEARCH_INDEX, STYLE, page_of
 from curation.export.site.figures import STANCE_WORDS
 from curation.export.site.moved import Month, list_told_months
-from curation.export.site.pages import PhenomenonPages, make_overview
+from curation.export.site.overview import make_overview
+from curation.export.site.pages import PhenomenonPages
 from curation.export.site.search import render_index
 from curation.export.site.uses import find_uses
 
