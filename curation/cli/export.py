@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 
 from curation.cli.context import DATE, AppContext, pass_app, say
+from curation.cli.progress import ProgressDisplay
 from db.errors import UsageError
 
-FORMATS = ("markdown", "json", "csv", "bibtex", "sqlite")
+FORMATS = ("markdown", "json", "csv", "bibtex", "sqlite", "site")
 
 
 @click.command()
@@ -23,12 +24,12 @@ FORMATS = ("markdown", "json", "csv", "bibtex", "sqlite")
 @click.option("--until", type=DATE, help="With --since: the last day that counts.")
 @pass_app
 def export(app: AppContext, format_name: str, output: Path | None, since: date | None, until: date | None) -> None:
-    """Write the curated database as FORMAT: markdown, json, csv, bibtex or sqlite (which needs -o).
+    """Write the curated database as FORMAT: markdown, json, csv, bibtex, sqlite (which needs -o), or site.
 
-    The same database gives the same bytes. With --since it is the changelog: what was added, re-opened, withdrawn,
-    promoted, or is otherwise than before.
+    A site is a folder of pages, named with -o, with the other formats in it. The same database gives the same bytes.
+    With --since it is the changelog: what was added, re-opened, withdrawn, promoted, or is otherwise than before.
     """
-    from curation.export.write import write_changelog, write_export
+    from curation.export.write import SITE, write_changelog, write_export, write_site
 
     if until is not None and since is None:
         raise UsageError("--until wants a day to begin with", "name it with --since")
@@ -36,6 +37,9 @@ def export(app: AppContext, format_name: str, output: Path | None, since: date |
     with app.open_store() as store:
         if since is not None:
             write_changelog(store, format_name, target, sys.stdout.buffer, since=since, until=until)
+        elif format_name == SITE:
+            with ProgressDisplay(sys.stderr) as display:
+                write_site(store, target, lambda done, total: display("pages", done, total))
         else:
             write_export(store, format_name, target, sys.stdout.buffer)
     if target is not None:

@@ -58,6 +58,40 @@ def write_changelog(
     _write(store, CHANGELOGS[format](moves).encode("utf-8"), target, stdout)
 
 
+SITE = "site"
+_DOWNLOADS = {"markdown": "md", "json": "json", "csv": "csv", "bibtex": "bib", "ris": "ris", "sqlite": "db"}
+
+
+def write_site(store: Store, target: Path | None, progress: Callable[[int, int], None] | None = None) -> None:
+    """Write the site as a folder, with the other exports in it.
+
+    Args:
+        target: a new folder, or one that an earlier call wrote and that is replaced.
+        progress: is told how many pages are made, and of how many.
+
+    Raises:
+        UsageError: no folder is named.
+        ExportError: the folder is not ours to write, holds the database, or cannot be written.
+    """
+    from curation.export.folder import require_folder, write_folder
+    from curation.export.site.render import render_site
+
+    if target is None or _is_stdout(target):
+        raise UsageError("a site does not go to stdout", "name a folder with -o")
+    refuse_own_files(store, target)
+    if store.path.resolve().is_relative_to(target.resolve()):
+        raise ExportError(f"{target} holds the database itself", "name another folder with -o")
+    require_folder(target)
+    knowledge = load_knowledge(store)
+    write_folder(target, render_site(knowledge, _make_downloads(knowledge), progress))
+
+
+def _make_downloads(knowledge: Knowledge) -> dict[str, bytes]:
+    """Return the other exports, by the names that the site's pages link."""
+    made = {f"catalogue.{ending}": EXPORTERS[name] for name, ending in _DOWNLOADS.items() if name in EXPORTERS}
+    return {path: _encode(render(knowledge)) for path, render in made.items()}
+
+
 def write_export(store: Store, format: str, target: Path | None, stdout: BinaryIO) -> None:
     """Write the curated database in one of the formats of `EXPORTERS`, in UTF-8.
 
@@ -72,8 +106,7 @@ def write_export(store: Store, format: str, target: Path | None, stdout: BinaryI
         raise UsageError(f"there is no export format '{format[:40]}'", f"one of {', '.join(EXPORTERS)}")
     if format == "sqlite" and _is_stdout(target):
         raise UsageError("a database file does not go to stdout", "name a file with -o")
-    content = EXPORTERS[format](load_knowledge(store))
-    _write(store, content if isinstance(content, bytes) else content.encode("utf-8"), target, stdout)
+    _write(store, _encode(EXPORTERS[format](load_knowledge(store))), target, stdout)
 
 
 def _is_stdout(target: Path | None) -> bool:
@@ -87,6 +120,10 @@ def _write(store: Store, data: bytes, target: Path | None, stdout: BinaryIO) -> 
         return
     refuse_own_files(store, target)
     write_file(target, data)
+
+
+def _encode(content: str | bytes) -> bytes:
+    return content if isinstance(content, bytes) else content.encode("utf-8")
 
 
 def refuse_own_files(store: Store, target: Path) -> None:

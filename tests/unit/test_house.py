@@ -32,15 +32,24 @@ def _modules_after(*words: str, db: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     "words",
-    [("--help",), ("init",), ("queue", "list"), ("export", "markdown"), ("phenomena", "list"), ("status",)],
+    [
+        ("--help",),
+        ("init",),
+        ("queue", "list"),
+        ("export", "markdown"),
+        ("export", "site", "-o", "SITE"),
+        ("phenomena", "list"),
+        ("status",),
+    ],
     ids=" ".join,
 )
 def test_commands_that_do_not_embed_load_no_model_and_no_scheduler(words: tuple[str, ...], tmp_path: Path) -> None:
     db = tmp_path / "a.db"
     if words != ("--help",):
         _modules_after("init", db=db)
-    loaded = _modules_after(*words, db=db)
+    loaded = _modules_after(*(str(tmp_path / "site") if word == "SITE" else word for word in words), db=db)
     assert not loaded & set(HEAVY)
+    assert ("matplotlib" in loaded) == ("site" in words)
 
 
 def test_bringing_in_a_list_of_stored_papers_loads_none_of_these_either(tmp_path: Path) -> None:
