@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from curation.cli.context import AppContext, pass_app, say
+from db.errors import UsageError
 
-FORMATS = ("markdown", "json", "csv", "bibtex", "sqlite")
+FORMATS = ("markdown", "json", "csv", "bibtex", "ris", "atom", "sqlite")
 
 
 @click.command()
@@ -17,16 +18,37 @@ FORMATS = ("markdown", "json", "csv", "bibtex", "sqlite")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, allow_dash=True), help="Write here instead of to stdout."
 )
+@click.option("--phenomenon", metavar="CODE", help="Of atom: the feed of this entry alone.")
+@click.option("--url", metavar="URL", help="Of atom: where the feed will be found.")
+@click.option("--schema", is_flag=True, help="Of json: print the JSON Schema of the export instead.")
 @pass_app
-def export(app: AppContext, format_name: str, output: Path | None) -> None:
-    """Write the curated database as FORMAT: markdown, json, csv, bibtex or sqlite (which needs -o).
+def export(
+    app: AppContext, format_name: str, output: Path | None, phenomenon: str | None, url: str | None, schema: bool
+) -> None:
+    """Write the curated database as FORMAT: markdown, json, csv, bibtex, ris, atom or sqlite (which needs -o).
 
-    The same database gives the same bytes.
+    The same database gives the same bytes. Beside a CSV file lies its datapackage.json, beside NAME.db the
+    NAME.metadata.json for Datasette.
     """
+    _refuse_strange_options(format_name, output, phenomenon or url, schema)
+    if schema:
+        from curation.export.json_text import read_schema
+
+        click.echo(read_schema(), nl=False)
+        return
     from curation.export.write import write_export
 
     target = None if output is None or str(output) == "-" else output
     with app.open_store() as store:
-        write_export(store, format_name, target, sys.stdout.buffer)
-    if target is not None:
-        say(f"Wrote {target}.")
+        written = write_export(store, format_name, target, sys.stdout.buffer, code=phenomenon, url=url)
+    for path in written:
+        say(f"Wrote {path}.")
+
+
+def _refuse_strange_options(format_name: str, output: Path | None, of_atom: str | None, schema: bool) -> None:
+    if of_atom and format_name != "atom":
+        raise UsageError(f"--phenomenon and --url are of atom, not of {format_name}", "leave them out")
+    if schema and format_name != "json":
+        raise UsageError(f"--schema is of json, not of {format_name}", "`bmp export json --schema` prints it")
+    if schema and output is not None:
+        raise UsageError("--schema goes to stdout", "leave -o out, and send it to a file with >")

@@ -6,16 +6,16 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, groupby
+from itertools import count
 
 from curation.evidence import Evidence, abs_url
 from curation.export.knowledge import Knowledge
+from curation.export.papers import find_doi, group_papers
 from curation.export.tex import escape_tex
 from db.store import Row
 from db.text import clean_line
 
 _CATEGORY = re.compile(r"[a-z]+(?:-[a-z]+)*(?:\.[A-Za-z]+(?:-[A-Za-z]+)*)?")
-_DOI = re.compile(r"10\.\d{4,9}/[-._;()/:A-Za-z0-9]+")  # crossref.org/blog/dois-and-matching-regular-expressions
 _ARTICLES = frozenset({"a", "an", "the"})
 _WORD = re.compile(r"[a-z0-9]+")
 
@@ -53,7 +53,7 @@ def render_bibtex(knowledge: Knowledge) -> str:
     A paper is cited by the newest of its revisions that was decided on; `note` says what it is evidence for. A file
     without entries is a comment, for some readers take an empty one for a fault.
     """
-    papers = _papers(knowledge)
+    papers = group_papers(knowledge)
     if not papers:
         return "% No evidence yet.\n"
     cited = [_cite(pieces[-1]) for pieces in papers]
@@ -67,23 +67,13 @@ def _cite(piece: Evidence) -> Cited:
     )
 
 
-def _papers(knowledge: Knowledge) -> list[list[Evidence]]:
-    """Return the evidence by paper, oldest paper first; of each paper by revision, then in the catalogue's order."""
-
-    def paper(piece: Evidence) -> tuple[str, str]:
-        return piece.published, piece.arxiv_id
-
-    groups = groupby(sorted(knowledge.evidence, key=paper), paper)
-    return [sorted(pieces, key=lambda piece: piece.version) for _, pieces in groups]
-
-
 def _entry(key: str, cited: Cited, note: str) -> str:
     fields = {
         "author": " and ".join(_author(author) for author in cited.authors),
         "title": f"{{{escape_tex(cited.title)}}}",
         "year": cited.published[:4],
         **_arxiv_fields(cited),
-        "doi": cited.doi if cited.doi and _DOI.fullmatch(cited.doi) else "",
+        "doi": find_doi(cited.doi) or "",
         "note": escape_tex(note),
     }
     lines = "".join(f",\n  {name} = {{{value}}}" for name, value in fields.items() if value)
