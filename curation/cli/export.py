@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
 from curation.cli.context import AppContext, pass_app, say
 from db.errors import UsageError
+from db.text import clean_line
 
 FORMATS = ("markdown", "json", "csv", "bibtex", "ris", "atom", "sqlite")
 
@@ -30,7 +32,7 @@ def export(
     The same database gives the same bytes. Beside a CSV file lies its datapackage.json, beside NAME.db the
     NAME.metadata.json for Datasette.
     """
-    _refuse_strange_options(format_name, output, phenomenon or url, schema)
+    _refuse_strange_options(format_name, output, phenomenon, url, schema)
     if schema:
         from curation.export.json_text import read_schema
 
@@ -45,10 +47,24 @@ def export(
         say(f"Wrote {path}.")
 
 
-def _refuse_strange_options(format_name: str, output: Path | None, of_atom: str | None, schema: bool) -> None:
-    if of_atom and format_name != "atom":
+def _refuse_strange_options(
+    format_name: str, output: Path | None, phenomenon: str | None, url: str | None, schema: bool
+) -> None:
+    if (phenomenon or url) and format_name != "atom":
         raise UsageError(f"--phenomenon and --url are of atom, not of {format_name}", "leave them out")
+    if url and not _is_address(url):
+        raise UsageError(
+            f"'{clean_line(url)[:60]}' is no address of a feed", "write it as https://example.org/feed.xml"
+        )
     if schema and format_name != "json":
         raise UsageError(f"--schema is of json, not of {format_name}", "`bmp export json --schema` prints it")
     if schema and output is not None:
         raise UsageError("--schema goes to stdout", "leave -o out, and send it to a file with >")
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and clean_line(url) == url and " " not in url

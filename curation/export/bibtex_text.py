@@ -16,6 +16,11 @@ from db.store import Row
 from db.text import clean_line
 
 _CATEGORY = re.compile(r"[a-z]+(?:-[a-z]+)*(?:\.[A-Za-z]+(?:-[A-Za-z]+)*)?")
+_LAST_LATIN = "\u024f"  # Latin Extended-B
+_WARNING = (
+    "% UTF-8. It holds letters that are not Latin: XeLaTeX and LuaLaTeX set them with a font that has them; pdfLaTeX\n"
+    "% reports each as an error and leaves it out.\n\n"
+)
 _ARTICLES = frozenset({"a", "an", "the"})
 _WORD = re.compile(r"[a-z0-9]+")
 
@@ -51,14 +56,21 @@ def render_bibtex(knowledge: Knowledge) -> str:
     """Return the papers that are evidence as BibTeX, oldest first, with the fields that arXiv's own entries have.
 
     A paper is cited by the newest of its revisions that was decided on; `note` says what it is evidence for. A file
-    without entries is a comment, for some readers take an empty one for a fault.
+    without entries is a comment, for some readers take an empty one for a fault; so is the word of warning above
+    letters that pdfLaTeX has no fonts for.
     """
     papers = group_papers(knowledge)
     if not papers:
         return "% No evidence yet.\n"
     cited = [_cite(pieces[-1]) for pieces in papers]
     entries = zip(_keys(cited), cited, papers, strict=True)
-    return "\n".join(_entry(key, paper, _note(pieces)) for key, paper, pieces in entries)
+    text = "\n".join(_entry(key, paper, _note(pieces)) for key, paper, pieces in entries)
+    return _WARNING + text if any(map(_is_beyond_pdflatex, set(text))) else text
+
+
+def _is_beyond_pdflatex(character: str) -> bool:
+    """Tell whether pdfLaTeX's usual fonts lack a character: letters and signs that are not Latin."""
+    return character > _LAST_LATIN and unicodedata.category(character)[0] not in "PZ"
 
 
 def _cite(piece: Evidence) -> Cited:
