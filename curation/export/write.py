@@ -106,7 +106,7 @@ def require_own_description(path: Path, target: Path) -> None:
     if not path.exists() and not path.is_symlink():
         return
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(path.read_bytes()) if path.is_file() else None
     except (OSError, ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or found.get("generator") != SIGN:

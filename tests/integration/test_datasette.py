@@ -18,12 +18,6 @@ from curation.export.datasette_metadata import read_metadata
 from curation.export.write import write_export
 from db.store import open_store
 
-# The program that makes pages from Jinja's templates is not ours, nor are its threads' and files' ends.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:datasette"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
-
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -6,7 +6,6 @@ import io
 import json
 import shutil
 import subprocess
-import warnings
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -23,7 +22,9 @@ from export_sample import HOSTILE, OLD_ID, PAPER_IDS, fill_everything
 from lxml import etree
 from markdown_it import MarkdownIt
 from pybtex.database import BibliographyData, parse_bytes
+from pybtex.richtext import Text
 
+from curation.cli.export import FORMATS
 from curation.export.atom_feed import LONGEST, NEVER, render_atom
 from curation.export.bibtex_text import render_bibtex
 from curation.export.csv_package import read_table_schema
@@ -100,6 +101,10 @@ def test_every_paper_and_every_code_is_in_every_format(export: Callable[..., Pat
         content = export(format_name, f"out.{format_name}").read_bytes().decode("utf-8", "replace")
         for needed in (*EVIDENCE_IDS, *CODES):
             assert needed in content, f"{needed} is not in {format_name}"
+
+
+def test_every_format_that_is_offered_can_be_written() -> None:
+    assert tuple(EXPORTERS) == FORMATS
 
 
 # JSON
@@ -218,20 +223,28 @@ def test_an_older_description_is_replaced(export: Callable[..., Path], tmp_path:
 
 
 def _read_bibtex(text: str) -> BibliographyData:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of pybtex's own entry points
-        return parse_bytes(text.encode(), "bibtex")
+    return parse_bytes(text.encode(), "bibtex")
+
+
+def _shown(field: str) -> str:
+    """Return what TeX shows of a field, by pybtex, which does not know the names of two signs."""
+    return str(Text.from_latex(field.replace(r"\textless{}", "<").replace(r"\textgreater{}", ">")))
 
 
 def test_pybtex_reads_the_bibliography_back(knowledge: Knowledge) -> None:
     entries = _read_bibtex(render_bibtex(knowledge)).entries
-    assert {entry.fields["eprint"] for entry in entries.values()} == EVIDENCE_IDS
     by_id = {entry.fields["eprint"]: entry for entry in entries.values()}
-    assert by_id[PAPER_IDS[5]].fields["title"] == r"{\textless{}/td\textgreater{}\&lt;é漢字}"
-    assert [str(person) for person in by_id[PAPER_IDS[0]].persons["author"][:1]] == ["Byron, Ada"]
-    for entry in entries.values():
-        assert entry.type == "misc"
-        assert "evil" not in entries
+    assert len(entries) == len(by_id)
+    assert set(by_id) == EVIDENCE_IDS
+    for number in (1, 2, 6, 8, 9, 13):
+        title = clean_line(HOSTILE[number - 1])
+        assert _shown(by_id[f"2611.{number:05d}"].fields["title"]) == title
+    for arxiv_id in EVIDENCE_IDS - {OLD_ID}:
+        authors = by_id[arxiv_id].persons["author"]
+        assert len(authors) == 3
+        assert str(authors[0]) in ("Byron, Ada", "van der Maaten, Laurens")
+        assert by_id[arxiv_id].type == "misc"
+    assert "evil" not in entries
 
 
 def _compile(folder: Path, bibliography: str, engine: str) -> subprocess.CompletedProcess[str]:
@@ -337,9 +350,7 @@ def _check_atom(text: str) -> Any:
     assert moments == sorted(moments, reverse=True)
     assert root.findtext(f"{ATOM}updated") == (moments[0] if moments else NEVER)
     assert all(entry.find(f"{ATOM}content") is not None for entry in entries)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # feedparser's own use of the standard library
-        feed = feedparser.parse(text.encode())
+    feed = feedparser.parse(text.encode())
     assert not feed.bozo
     assert feed.version == "atom10"
     return feed
@@ -350,7 +361,7 @@ def test_the_feed_tells_every_move(knowledge: Knowledge) -> None:
     assert len(feed.entries) == sum(len(month.moves) for month in knowledge.months)
     kinds = {tag.term for entry in feed.entries for tag in entry.tags}
     assert {"added", "re-opened", "promoted", "retired", "reworded"} <= kinds
-    assert {entry.link for entry in feed.entries if "link" in entry} >= {f"https://arxiv.org/abs/{PAPER_IDS[0]}v1"}
+    assert f"https://arxiv.org/abs/{PAPER_IDS[0]}v1" in {entry.get("link") for entry in feed.entries}
 
 
 @pytest.mark.parametrize("code", ["W2.2", "W9.1", "W3.1"])
