@@ -204,7 +204,7 @@ def _read_stdin() -> str:
 def dump(app: AppContext, output: Path | None) -> None:
     """Write the whole catalogue as TOML, retired entries last; `import` reads it back as it is."""
     from curation.catalogue import render_catalogue
-    from curation.export.write import refuse_own_files, write_file
+    from curation.export.files import refuse_own_files, write_file
     from db.phenomena import list_phenomena
 
     with app.open_store() as store:

@@ -72,7 +72,7 @@ def _read(path: Path) -> str:
 
 
 def _refuse_target(store: Store, target: Path, *read: Path | None) -> None:
-    from curation.export.write import refuse_own_files, require_place
+    from curation.export.files import refuse_own_files, require_place
 
     refuse_own_files(store, target)
     require_place(target)
@@ -203,7 +203,7 @@ def _tell_unranked(ranked: int, without_vector: int) -> None:
 
 
 def _save(target: Path, lines: Sequence[str]) -> None:
-    from curation.export.write import write_file
+    from curation.export.files import write_file
 
     write_file(target, "".join(f"{line}\n" for line in lines).encode("utf-8"))
     say(f"Wrote {target}.")

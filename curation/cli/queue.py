@@ -429,7 +429,7 @@ def export_command(
     Or, with --format, the queue of one phenomenon for ASReview or Rayyan: as RIS where FILE ends in .ris, else as CSV.
     """
     from curation.decisions_file import render_decisions
-    from curation.export.write import refuse_own_files, write_file
+    from curation.export.files import refuse_own_files, write_file
 
     to_stdout = str(file) == "-"
     if to_stdout and as_json:

@@ -6,16 +6,21 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, groupby
+from itertools import count
 
 from curation.evidence import Evidence, abs_url
 from curation.export.knowledge import Knowledge
+from curation.export.papers import find_doi, group_papers
 from curation.export.tex import escape_tex
 from db.store import Row
 from db.text import clean_line
 
 _CATEGORY = re.compile(r"[a-z]+(?:-[a-z]+)*(?:\.[A-Za-z]+(?:-[A-Za-z]+)*)?")
-_DOI = re.compile(r"10\.\d{4,9}/[-._;()/:A-Za-z0-9]+")  # crossref.org/blog/dois-and-matching-regular-expressions
+_LAST_LATIN = "\u024f"  # Latin Extended-B
+_WARNING = (
+    "% UTF-8. It holds letters that are not Latin: XeLaTeX and LuaLaTeX set them with a font that has them; pdfLaTeX\n"
+    "% reports each as an error and leaves it out.\n\n"
+)
 _ARTICLES = frozenset({"a", "an", "the"})
 _WORD = re.compile(r"[a-z0-9]+")
 
@@ -51,14 +56,21 @@ def render_bibtex(knowledge: Knowledge) -> str:
     """Return the papers that are evidence as BibTeX, oldest first, with the fields that arXiv's own entries have.
 
     A paper is cited by the newest of its revisions that was decided on; `note` says what it is evidence for. A file
-    without entries is a comment, for some readers take an empty one for a fault.
+    without entries is a comment, for some readers take an empty one for a fault; so is the word of warning above
+    letters that pdfLaTeX has no fonts for.
     """
-    papers = _papers(knowledge)
+    papers = group_papers(knowledge)
     if not papers:
         return "% No evidence yet.\n"
     cited = [_cite(pieces[-1]) for pieces in papers]
     entries = zip(_keys(cited), cited, papers, strict=True)
-    return "\n".join(_entry(key, paper, _note(pieces)) for key, paper, pieces in entries)
+    text = "\n".join(_entry(key, paper, _note(pieces)) for key, paper, pieces in entries)
+    return _WARNING + text if any(map(_is_beyond_pdflatex, set(text))) else text
+
+
+def _is_beyond_pdflatex(character: str) -> bool:
+    """Tell whether pdfLaTeX's usual fonts lack a character: letters and signs that are not Latin."""
+    return character > _LAST_LATIN and unicodedata.category(character)[0] not in "PZ"
 
 
 def _cite(piece: Evidence) -> Cited:
@@ -67,23 +79,13 @@ def _cite(piece: Evidence) -> Cited:
     )
 
 
-def _papers(knowledge: Knowledge) -> list[list[Evidence]]:
-    """Return the evidence by paper, oldest paper first; of each paper by revision, then in the catalogue's order."""
-
-    def paper(piece: Evidence) -> tuple[str, str]:
-        return piece.published, piece.arxiv_id
-
-    groups = groupby(sorted(knowledge.evidence, key=paper), paper)
-    return [sorted(pieces, key=lambda piece: piece.version) for _, pieces in groups]
-
-
 def _entry(key: str, cited: Cited, note: str) -> str:
     fields = {
         "author": " and ".join(_author(author) for author in cited.authors),
         "title": f"{{{escape_tex(cited.title)}}}",
         "year": cited.published[:4],
         **_arxiv_fields(cited),
-        "doi": cited.doi if cited.doi and _DOI.fullmatch(cited.doi) else "",
+        "doi": find_doi(cited.doi) or "",
         "note": escape_tex(note),
     }
     lines = "".join(f",\n  {name} = {{{value}}}" for name, value in fields.items() if value)

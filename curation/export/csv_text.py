@@ -36,13 +36,17 @@ def guard_formula(text: str) -> str:
 
 
 def _fields(entry: Entry, piece: Evidence) -> list[str]:
-    values = (
+    texts = (
         entry.phenomenon.code, entry.phenomenon.aspect.value, entry.phenomenon.group, entry.phenomenon.title,
         piece.arxiv_id, str(piece.version), piece.title, "; ".join(piece.authors), piece.published,
         piece.url, piece.stance.value, piece.sentence, piece.note, piece.reviewer, piece.decided_at,
-        _number(piece.score), piece.ranker_version, "true" if piece.withdrawn else "false",
     )  # fmt: skip
-    return [guard_formula(value or "") for value in values]
+    return [
+        *(guard_formula(text or "") for text in texts),
+        _number(piece.score),
+        guard_formula(piece.ranker_version or ""),
+        "true" if piece.withdrawn else "false",
+    ]
 
 
 def _number(value: float | None) -> str:

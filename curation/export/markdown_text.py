@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from curation.evidence import Evidence, abs_url
-from curation.export.knowledge import Entry, Knowledge
-from curation.export.markup import escape_markdown
+from curation.export.knowledge import Conflict, Entry, Knowledge, Side
+from curation.export.markdown_moves import render_moves, render_retired
+from curation.export.markup import escape_markdown, name_anchor
+from curation.figures import LEVEL, Figures, Share
 from db.records import Aspect, Criteria, Stance
 
 _HALVES = {Aspect.HOW: ("How", "How large models are trained."), Aspect.WHAT: ("What", "What large models come to be.")}
@@ -25,6 +26,12 @@ _WORDS = {
     Stance.MENTIONS: "mentioning",
 }
 _AUTHORS_SHOWN = 3
+_LEGEND = (
+    "How to read it: *maturity* is what a person set, observed, replicated, contested or established; where the rules"
+    " suggest another one, that stands beside it. Papers that share authors are one *group*, for they are no"
+    " independent word. The *share* is that of the groups for the claim among those for or against it, with its"
+    f" {LEVEL:.0%} interval (Wilson): the wider it is, the less is known. Withdrawn papers are shown and not counted."
+)
 
 
 def render_markdown(knowledge: Knowledge) -> str:
@@ -32,6 +39,7 @@ def render_markdown(knowledge: Knowledge) -> str:
     lines = [*_introduction(knowledge), *_contents(knowledge)]
     for aspect in _HALVES:
         lines += _half(aspect, _of(knowledge, aspect))
+    lines += [*render_moves(knowledge), *render_retired(knowledge)]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -60,6 +68,7 @@ def _introduction(knowledge: Knowledge) -> list[str]:
         f" {_plural(papers, 'paper', 'papers')} as evidence;"
         + (f" last change {changed[:10]}." if changed else " nothing decided yet."),
         "",
+        *([_LEGEND, ""] if papers else []),
     ]
 
 
@@ -74,17 +83,19 @@ def _contents(knowledge: Knowledge) -> list[str]:
             lines.append(f"- [{name}](#{aspect.value})")
         for group, members in _groups(entries):
             lines.append(f"  - {escape_markdown(group)}")
-            lines += [f"    - [{_heading(entry)}](#{_anchor(entry)}) ({_balance(entry)})" for entry in members]
+            lines += [
+                f"    - [{_heading(entry)}](#{name_anchor(entry.phenomenon.code)}) ({_balance(entry)})"
+                for entry in members
+            ]
+    if knowledge.months and knowledge.months[0].moves:
+        lines.append("- [What moved](#moved)")
+    if knowledge.retired:
+        lines.append("- [Retired](#retired)")
     return [*(lines if knowledge.entries else ["The catalogue is empty."]), ""]
 
 
 def _heading(entry: Entry) -> str:
     return f"{escape_markdown(entry.phenomenon.code)} {escape_markdown(entry.phenomenon.title)}"
-
-
-def _anchor(entry: Entry) -> str:
-    """Return the entry's place in the document; renderers make their own of headings, each in another way."""
-    return "p-" + re.sub(r"[^a-z0-9.]+", "-", entry.phenomenon.code.lower())
 
 
 def _balance(entry: Entry) -> str:
@@ -106,9 +117,13 @@ def _half(aspect: Aspect, entries: list[Entry]) -> list[str]:
 
 def _entry(entry: Entry) -> list[str]:
     phenomenon = entry.phenomenon
-    lines = [f'<a id="{_anchor(entry)}"></a>', "", f"#### {_heading(entry)}", ""]
+    lines = [f'<a id="{name_anchor(entry.phenomenon.code)}"></a>', "", f"#### {_heading(entry)}", ""]
     lines += [f"**Claim.** {escape_markdown(phenomenon.statement)}", ""]
-    lines += [f"**Maturity:** {phenomenon.maturity.value}", ""]
+    lines += [f"**Maturity:** {_maturity(entry)}", ""]
+    if entry.evidence:
+        lines += [f"**How it stands:** {_standing(entry.figures)}", ""]
+    if entry.reworded_at:
+        lines += [f"**Reworded** on {entry.reworded_at[:10]}.", ""]
     lines += _criteria(phenomenon.criteria)
     if phenomenon.references:
         lines += [f"**References:** {', '.join(_reference(arxiv_id) for arxiv_id in phenomenon.references)}", ""]
@@ -118,7 +133,55 @@ def _entry(entry: Entry) -> list[str]:
         lines += ["No evidence yet.", ""]
     if entry.under_review:
         lines += ["**Under review again**", "", *_pieces(entry.under_review)]
+    if entry.conflicts:
+        lines += ["**Decided differently, not yet settled**", "", *map(_conflict, entry.conflicts), ""]
     return lines
+
+
+def _maturity(entry: Entry) -> str:
+    """Return the maturity, the suggested one where it differs, and in one line how it came to be."""
+    said = entry.phenomenon.maturity.value
+    if entry.evidence and entry.suggested.maturity is not entry.phenomenon.maturity:
+        said += f"; the evidence suggests {entry.suggested.maturity.value} ({entry.suggested.reason})"
+    steps = [
+        f"{step.maturity.value} on {step.at[:10]} by {escape_markdown(step.by)}"
+        + (f" ({escape_markdown(step.note)})" if step.note else "")
+        for step in entry.maturity_history
+    ]
+    return f"{said}. Set: {', then '.join(steps)}." if steps else f"{said}."
+
+
+def _standing(figures: Figures) -> str:
+    """Return the balance of papers and groups, the share, and since when the claim is supported."""
+    papers = [
+        f"{figures.papers[stance.value]} {word}" for stance, word in _WORDS.items() if figures.papers[stance.value]
+    ]
+    told = [
+        f"papers: {', '.join(papers) or 'none that stands'}",
+        f"{_plural(figures.independent, 'independent group', 'independent groups')},"
+        f" {figures.groups[Stance.SUPPORTS]} for, {figures.groups[Stance.CONTRADICTS]} against",
+    ]
+    if figures.share:
+        told.append(_share(figures.share))
+    if figures.first_supported:
+        told.append(f"supported since {figures.first_supported}, last {figures.newest_support}")
+    return "; ".join(told) + "."
+
+
+def _share(share: Share) -> str:
+    return f"share {share.value:.0%} ({share.low:.0%} to {share.high:.0%})"
+
+
+def _conflict(conflict: Conflict) -> str:
+    title, url = escape_markdown(conflict.title), abs_url(conflict.arxiv_id)
+    linked = f"[{title}]({url})" if url else title
+    return f"- {linked}: {'; '.join(_side(side) for side in conflict.sides)}."
+
+
+def _side(side: Side) -> str:
+    stance = f" ({side.stance})" if side.stance else ""
+    note = f", {escape_markdown(side.note)}" if side.note else ""
+    return f"{side.kind}{stance} by {escape_markdown(side.reviewer)} on {side.decided_at[:10]}{note}"
 
 
 def _criteria(criteria: Criteria) -> list[str]:

@@ -19,3 +19,8 @@ def escape_markdown(text: str) -> str:
     line = _INLINE.sub(r"\\\g<0>", clean_line(text))
     line = _BARE.sub(r"\\\g<0>", line)
     return _BLOCK.sub(lambda start: f"{start['number'] or ''}\\", line)
+
+
+def name_anchor(code: str) -> str:
+    """Return an entry's place in a document; renderers make their own of headings, each in another way."""
+    return "p-" + re.sub(r"[^a-z0-9.]+", "-", code.lower())

@@ -6,111 +6,18 @@ import json
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
+from dataclasses import asdict
 from typing import Any
 
 from curation.evidence import Evidence, abs_url
-from curation.export.knowledge import Entry, Knowledge
+from curation.export.knowledge import Conflict, Entry, Knowledge
+from curation.export.sqlite_schema import LAYOUT, SCHEMA
+from curation.figures import LEVEL
+from curation.moves import Move
+from db.records import Phenomenon, Stance
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 CURATED_ID = 0x424D5058  # "BMPX": not the record's own, so that an export is never taken for a record
-
-_LAYOUT = """
-PRAGMA encoding = 'UTF-8';
-PRAGMA page_size = 4096;
-PRAGMA auto_vacuum = NONE;
-PRAGMA journal_mode = OFF;
-PRAGMA foreign_keys = ON;
-"""
-
-_SCHEMA = """
-CREATE TABLE meta (
-    key TEXT NOT NULL PRIMARY KEY,
-    value TEXT
-) STRICT;
-
-CREATE TABLE phenomena (
-    code TEXT NOT NULL PRIMARY KEY,
-    position INTEGER NOT NULL UNIQUE,
-    aspect TEXT NOT NULL CHECK (aspect IN ('how', 'what')),
-    group_name TEXT NOT NULL,
-    title TEXT NOT NULL,
-    statement TEXT NOT NULL,
-    keywords TEXT NOT NULL CHECK (json_valid(keywords)),
-    criteria TEXT NOT NULL CHECK (json_valid(criteria)),
-    maturity TEXT NOT NULL CHECK (maturity IN ('observed', 'replicated', 'contested', 'established'))
-) STRICT;
-
-CREATE TABLE phenomenon_references (
-    phenomenon_code TEXT NOT NULL REFERENCES phenomena (code),
-    position INTEGER NOT NULL,
-    arxiv_id TEXT NOT NULL,
-    url TEXT,
-    PRIMARY KEY (phenomenon_code, position)
-) STRICT;
-
-CREATE TABLE papers (
-    arxiv_id TEXT NOT NULL PRIMARY KEY,
-    title TEXT NOT NULL,
-    authors TEXT NOT NULL CHECK (json_valid(authors)),
-    categories TEXT NOT NULL,
-    published TEXT NOT NULL,
-    doi TEXT,
-    withdrawn INTEGER NOT NULL CHECK (withdrawn IN (0, 1)),
-    url TEXT
-) STRICT;
-
-CREATE TABLE evidence (
-    phenomenon_code TEXT NOT NULL REFERENCES phenomena (code),
-    arxiv_id TEXT NOT NULL REFERENCES papers (arxiv_id),
-    version INTEGER NOT NULL CHECK (version >= 1),
-    title TEXT NOT NULL,
-    stance TEXT NOT NULL CHECK (stance IN ('supports', 'contradicts', 'qualifies', 'mentions')),
-    sentence TEXT,
-    note TEXT,
-    reviewer TEXT NOT NULL,
-    decided_at TEXT NOT NULL,
-    score REAL,
-    ranker_version TEXT,
-    url TEXT,
-    PRIMARY KEY (phenomenon_code, arxiv_id)
-) STRICT;
-CREATE INDEX evidence_of_paper ON evidence (arxiv_id);
-CREATE INDEX evidence_by_stance ON evidence (phenomenon_code, stance);
-
-CREATE TABLE under_review (
-    phenomenon_code TEXT NOT NULL REFERENCES phenomena (code),
-    arxiv_id TEXT NOT NULL REFERENCES papers (arxiv_id),
-    version INTEGER NOT NULL CHECK (version >= 1),
-    title TEXT NOT NULL,
-    stance TEXT NOT NULL CHECK (stance IN ('supports', 'contradicts', 'qualifies', 'mentions')),
-    sentence TEXT,
-    note TEXT,
-    reviewer TEXT NOT NULL,
-    decided_at TEXT NOT NULL,
-    score REAL,
-    ranker_version TEXT,
-    url TEXT,
-    reason TEXT NOT NULL,
-    reopened_at TEXT NOT NULL,
-    PRIMARY KEY (phenomenon_code, arxiv_id)
-) STRICT;
-CREATE INDEX under_review_of_paper ON under_review (arxiv_id);
-
-CREATE VIEW evidence_by_phenomenon AS
-SELECT h.code, h.aspect, h.group_name, h.title AS phenomenon, h.statement, h.maturity, e.stance, e.arxiv_id, e.version,
-    e.title, p.authors, p.published, p.withdrawn, e.sentence, e.note, e.reviewer, e.decided_at, e.url
-FROM evidence e JOIN phenomena h ON h.code = e.phenomenon_code JOIN papers p ON p.arxiv_id = e.arxiv_id
-ORDER BY h.position, e.rowid;
-
-CREATE VIEW balance AS
-SELECT h.code, h.title, h.maturity,
-    coalesce(sum(e.stance = 'supports'), 0) AS supports,
-    coalesce(sum(e.stance = 'contradicts'), 0) AS contradicts,
-    coalesce(sum(e.stance = 'qualifies'), 0) AS qualifies,
-    coalesce(sum(e.stance = 'mentions'), 0) AS mentions
-FROM phenomena h LEFT JOIN evidence e ON e.phenomenon_code = h.code
-GROUP BY h.code ORDER BY h.position;
-"""
 
 
 def render_sqlite(knowledge: Knowledge) -> bytes:
@@ -119,12 +26,14 @@ def render_sqlite(knowledge: Knowledge) -> bytes:
     It is made in memory: such a file's header bears no counter of changes and no version of the library.
     """
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        connection.executescript(_LAYOUT + _SCHEMA)
+        connection.executescript(LAYOUT + SCHEMA)
         connection.execute(f"PRAGMA application_id = {CURATED_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         for table, rows in _tables(knowledge).items():
             for row in rows:
                 _insert(connection, table, row)
+        for index in ("evidence_fts", "phenomena_fts"):
+            connection.execute(f"INSERT INTO {index} ({index}) VALUES ('rebuild')")
         connection.execute("VACUUM")
         return connection.serialize()
 
@@ -142,6 +51,8 @@ def _tables(knowledge: Knowledge) -> dict[str, list[dict[str, Any]]]:
             {"key": "format", "value": "bmprinciples"},
             {"key": "last_change", "value": knowledge.last_change},
             {"key": "schema_version", "value": str(SCHEMA_VERSION)},
+            {"key": "share_interval", "value": "Wilson's score interval"},
+            {"key": "share_level", "value": str(LEVEL)},
         ],
         "phenomena": [_phenomenon(position, entry) for position, entry in enumerate(entries)],
         "phenomenon_references": [row for entry in entries for row in _references(entry)],
@@ -152,6 +63,13 @@ def _tables(knowledge: Knowledge) -> dict[str, list[dict[str, Any]]]:
             for entry in entries
             for piece in entry.under_review
         ],
+        "figures": [_figures(entry) for entry in entries],
+        "timeline": [row for entry in entries for row in _timeline(entry)],
+        "conflicts": [_conflict(entry, conflict) for entry in entries for conflict in entry.conflicts],
+        "conflict_sides": [row for entry in entries for conflict in entry.conflicts for row in _sides(entry, conflict)],
+        "maturity_history": [row for entry in entries for row in _steps(entry)],
+        "retired_phenomena": [_retired(position, one) for position, one in enumerate(knowledge.retired)],
+        "moves": [_move(moves.since[:7], move) for moves in knowledge.months for move in moves.moves],
     }
 
 
@@ -219,6 +137,97 @@ def _evidence(piece: Evidence) -> dict[str, Any]:
         "score": piece.score,
         "ranker_version": piece.ranker_version,
         "url": piece.url,
+    }
+
+
+def _figures(entry: Entry) -> dict[str, Any]:
+    figures, share = entry.figures, entry.figures.share
+    return {
+        "phenomenon_code": entry.phenomenon.code,
+        **figures.papers,
+        "groups_supporting": figures.groups[Stance.SUPPORTS],
+        "groups_contradicting": figures.groups[Stance.CONTRADICTS],
+        "groups_qualifying": figures.groups[Stance.QUALIFIES],
+        "groups_mentioning": figures.groups[Stance.MENTIONS],
+        "independent_groups": figures.independent,
+        "share": share.value if share else None,
+        "share_low": share.low if share else None,
+        "share_high": share.high if share else None,
+        "share_groups": share.groups if share else 0,
+        "first_supported": figures.first_supported,
+        "newest_support": figures.newest_support,
+        "suggested_maturity": entry.suggested.maturity.value,
+        "suggested_because": entry.suggested.reason,
+        "reworded_at": entry.reworded_at,
+    }
+
+
+def _timeline(entry: Entry) -> Iterable[dict[str, Any]]:
+    for year in entry.figures.timeline:
+        yield {"phenomenon_code": entry.phenomenon.code, "year": year.year, **year.counts}
+
+
+def _conflict(entry: Entry, conflict: Conflict) -> dict[str, Any]:
+    return {
+        "phenomenon_code": entry.phenomenon.code,
+        "arxiv_id": conflict.arxiv_id,
+        "title": conflict.title,
+        "url": abs_url(conflict.arxiv_id),
+    }
+
+
+def _sides(entry: Entry, conflict: Conflict) -> Iterable[dict[str, Any]]:
+    for position, side in enumerate(conflict.sides):
+        yield {
+            "phenomenon_code": entry.phenomenon.code,
+            "arxiv_id": conflict.arxiv_id,
+            "position": position,
+            **asdict(side),
+        }
+
+
+def _steps(entry: Entry) -> Iterable[dict[str, Any]]:
+    for position, step in enumerate(entry.maturity_history):
+        yield {
+            "phenomenon_code": entry.phenomenon.code,
+            "position": position,
+            "maturity": step.maturity.value,
+            "set_at": step.at,
+            "set_by": step.by,
+            "note": step.note,
+        }
+
+
+def _retired(position: int, phenomenon: Phenomenon) -> dict[str, Any]:
+    return {
+        "code": phenomenon.code,
+        "position": position,
+        "aspect": phenomenon.aspect.value,
+        "group_name": phenomenon.group,
+        "title": phenomenon.title,
+        "statement": phenomenon.statement,
+        "maturity": phenomenon.maturity.value,
+        "superseded_by": _json(phenomenon.superseded_by),
+    }
+
+
+def _move(month: str, move: Move) -> dict[str, Any]:
+    piece = move.evidence
+    return {
+        "month": month,
+        "kind": move.kind.value,
+        "phenomenon_code": move.phenomenon,
+        "phenomenon": move.title,
+        "moved_at": move.at,
+        "moved_by": move.by,
+        "arxiv_id": piece.arxiv_id if piece else None,
+        "version": piece.version if piece else None,
+        "title": piece.title if piece else None,
+        "stance": piece.stance.value if piece else None,
+        "before": move.before,
+        "after": move.after,
+        "note": move.note,
+        "url": piece.url if piece else None,
     }
 
 

@@ -7,21 +7,12 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import rispy
-
 from curation.decisions_file import guard_field
+from curation.ris import parse_records, render_records
 from curation.screening.records import Fault, Fields, Item
 from db.errors import UsageError
 
 NOTHING_DONE = "nothing was imported"
-
-
-class _RisWriter(rispy.RisWriter):  # type: ignore[misc]  # it carries no types
-    """Writes RIS without a number before each record, which RIS does not know."""
-
-    def set_header(self, count: int) -> str:
-        """Return no header."""
-        return ""
 
 
 def render_csv(columns: Sequence[str], rows: Sequence[Fields]) -> str:
@@ -35,7 +26,7 @@ def render_csv(columns: Sequence[str], rows: Sequence[Fields]) -> str:
 
 def render_ris(items: Sequence[tuple[Item, list[str]]]) -> str:
     """Return papers, each with its notes, as RIS."""
-    return str(rispy.dumps([_ris_record(item, notes) for item, notes in items], implementation=_RisWriter))
+    return render_records([_ris_record(item, notes) for item, notes in items])
 
 
 def _ris_record(item: Item, notes: list[str]) -> dict[str, Any]:
@@ -96,7 +87,7 @@ def read_ris(content: str, name: str) -> Iterator[tuple[str, Fields]]:
     starts = _find_starts(content, name)
     if not starts:
         raise UsageError(f"{name} holds no record of RIS", "each begins with a line 'TY  - JOUR' and ends with 'ER  -'")
-    records = rispy.loads(content, skip_unknown_tags=True)
+    records = parse_records(content)
     if len(records) != len(starts):
         raise UsageError(f"{name} is not read as {len(starts)} records of RIS, but as {len(records)}", NOTHING_DONE)
     for start, record in zip(starts, records, strict=True):
@@ -104,7 +95,7 @@ def read_ris(content: str, name: str) -> Iterator[tuple[str, Fields]]:
 
 
 def _find_starts(content: str, name: str) -> list[int]:
-    """Return the lines at which records begin; `rispy` leaves out a record that has no end, and says nothing."""
+    """Return the lines at which records begin; a record that has no end would be left out, and nothing said."""
     starts: list[int] = []
     is_open = False
     for number, line in enumerate(content.split("\n"), 1):
