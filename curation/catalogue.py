@@ -68,6 +68,18 @@ def parse_catalogue(content: str, name: str) -> list[Phenomenon]:
     return phenomena
 
 
+def read_entry(table: Mapping[str, Any], name: str) -> Phenomenon:
+    """Return one entry from values as a catalogue's file has them.
+
+    Args:
+        name: what messages call the place where it comes from.
+
+    Raises:
+        CatalogueError: the entry does not hold.
+    """
+    return _Entry(name, 1, 0, table).read("")
+
+
 def _entry_lines(content: str, count: int) -> list[int]:
     """Return the line each entry begins on; 0 where the entries have no headers of their own."""
     lines = content.split("\n")

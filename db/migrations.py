@@ -60,6 +60,12 @@ def m0008_decisions_that_merge(db: Database) -> None:
     _execute_all(db, _DECISIONS_THAT_MERGE)
 
 
+@migrations()
+def m0010_proposals(db: Database) -> None:
+    """Papers that fit no entry, clustered, as proposals for new ones; what became of each proposal."""
+    _execute_all(db, _PROPOSALS)
+
+
 def _execute_all(db: Database, statements: str) -> None:
     for statement in statements.split(";;"):
         if statement.strip():
@@ -403,4 +409,30 @@ CREATE TRIGGER decisions_are_never_changed BEFORE UPDATE ON decisions
 BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;;
 CREATE TRIGGER decisions_are_never_deleted BEFORE DELETE ON decisions
 BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;;
+"""
+
+_PROPOSALS = """
+CREATE TABLE proposals (
+    proposal_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    proposal_key TEXT NOT NULL UNIQUE,
+    made_at TEXT NOT NULL,
+    terms TEXT NOT NULL CHECK (json_valid(terms)),
+    figures TEXT NOT NULL CHECK (json_valid(figures)),
+    growth TEXT NOT NULL CHECK (json_valid(growth)),
+    place INTEGER NOT NULL,
+    status TEXT NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'accepted', 'dismissed')),
+    settled_by TEXT,
+    settled_at TEXT,
+    phenomenon_code TEXT REFERENCES phenomena (code),
+    CHECK ((status = 'open') = (settled_at IS NULL)),
+    CHECK ((settled_at IS NULL) = (settled_by IS NULL)),
+    CHECK ((status = 'accepted') = (phenomenon_code IS NOT NULL))
+) STRICT;;
+
+CREATE TABLE proposal_members (
+    proposal_id INTEGER NOT NULL REFERENCES proposals (proposal_id) ON DELETE CASCADE,
+    arxiv_id TEXT NOT NULL REFERENCES papers (arxiv_id),
+    closeness REAL NOT NULL,
+    PRIMARY KEY (proposal_id, arxiv_id)
+) STRICT;;
 """

@@ -8,11 +8,15 @@ from typing import Any
 import click
 
 from curation.cli.context import AppContext, json_option, pass_app, write_json, write_table
+from curation.cli.proposing import propose
 
 
 @click.group()
 def phenomena() -> None:
-    """The catalogue: list, show."""
+    """The catalogue: list, show, propose."""
+
+
+phenomena.add_command(propose)
 
 
 @phenomena.command("list")
