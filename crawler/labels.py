@@ -37,7 +37,7 @@ def find_labels(documents: Sequence[Document], lexicon: Lexicon, *, most: int = 
         if count >= least and not term.isdigit()
     }
     chosen: list[str] = []
-    for term in sorted(weights, key=lambda one: (-weights[one], one)):
+    for term in sorted(weights, key=lambda one: (-weights[one], " " not in one, one)):
         if weights[term] > 0 and _says_something_new(term, chosen):
             chosen.append(term)
     shown = (_show(term, documents) for term in chosen)

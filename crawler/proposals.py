@@ -205,6 +205,8 @@ def propose_entries(
         EmbeddingError: a claim cannot be embedded.
     """
     claims = [Claim.of(phenomenon) for phenomenon in list_phenomena(store)]
+    if not claims:
+        return Found([], 0, 0, 0, 0)
     learner = make_learner(store, embedder, claims, progress=progress)
     looked = _look(store, learner, threshold, since, progress)
     places = choose_near(looked.nearness, looked.fits)

@@ -206,6 +206,27 @@ def test_an_accepted_proposal_is_an_entry_with_evidence_and_its_other_papers_wai
     assert filled("db", "check").code == 0
 
 
+def test_where_the_reviewer_cannot_decide_nothing_of_it_is_written(
+    filled: Bmp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = filled("phenomena", "propose", "--json").json[0]
+    monkeypatch.setenv("BMP_REVIEWER", "bmp")
+    failed = filled("phenomena", "propose", "--accept", row["id"], *ENTRY)
+    assert failed.code != 0
+    assert "own name" in failed.err
+    monkeypatch.setenv("BMP_REVIEWER", "ada")
+    assert {one["code"] for one in filled("phenomena", "list", "--json").json} == {"H1.1", "W2.2"}
+    assert filled("queue", "list", "--json").json == []
+    assert filled("phenomena", "propose", "--show", row["id"], "--json").json["status"] == "open"
+
+
+def test_a_new_entry_stands_behind_the_last_of_its_group(filled: Bmp) -> None:
+    row = filled("phenomena", "propose", "--json").json[0]
+    words = ["Dynamics" if word == "Merging" else word for word in ENTRY]
+    assert filled("phenomena", "propose", "--accept", row["id"], *words).code == 0
+    assert [one["code"] for one in filled("phenomena", "list", "--json").json] == ["W2.2", "H4.1", "H1.1"]
+
+
 def test_what_is_said_for_the_entry_goes_before_what_is_found(filled: Bmp) -> None:
     row = filled("phenomena", "propose", "--json").json[0]
     chosen = row["central"][2]["arxiv_id"]
