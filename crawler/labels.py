@@ -14,6 +14,7 @@ from crawler.ranking.words import split_terms
 TERMS = 8
 LEAST_SHARE = 0.2  # of the papers that have a term
 FEWEST_PAPERS = 2
+LEAST_WEIGHT = 1.64  # a z-score: one term in twenty reaches it by chance
 PRIOR_PAPERS = 10.0  # how many papers of the field each side is thought to have beside its own
 
 
@@ -38,7 +39,7 @@ def find_labels(documents: Sequence[Document], lexicon: Lexicon, *, most: int = 
     }
     chosen: list[str] = []
     for term in sorted(weights, key=lambda one: (-weights[one], " " not in one, one)):
-        if weights[term] > 0 and _says_something_new(term, chosen):
+        if weights[term] >= LEAST_WEIGHT and _says_something_new(term, chosen):
             chosen.append(term)
     shown = (_show(term, documents) for term in chosen)
     return tuple(dict.fromkeys(text for text in shown if text))[:most]
