@@ -37,12 +37,15 @@ def find_labels(documents: Sequence[Document], lexicon: Lexicon, *, most: int = 
         for term, count in having.items()
         if count >= least and not term.isdigit()
     }
-    chosen: list[str] = []
+    chosen, shown = list[str](), dict[str, None]()
     for term in sorted(weights, key=lambda one: (-weights[one], " " not in one, one)):
-        if weights[term] >= LEAST_WEIGHT and _says_something_new(term, chosen):
+        if weights[term] < LEAST_WEIGHT or len(shown) == most:
+            break
+        if _says_something_new(term, chosen):
             chosen.append(term)
-    shown = (_show(term, documents) for term in chosen)
-    return tuple(dict.fromkeys(text for text in shown if text))[:most]
+            if text := _show(term, documents):
+                shown[text] = None
+    return tuple(shown)
 
 
 def _weigh(count: int, papers: int, field_count: int, field_papers: int) -> float:

@@ -33,6 +33,7 @@ SOFTNESS = 2.0  # log-odds that make an entry count e times as much in what a pa
 WORDS_SHARE = 0.5  # what the cosine of the words counts in likeness, beside that of the vectors
 LIKENESS_WEIGHT = 10.0  # what orders proposals: log-odds for a mean cosine of 1
 FIT_WEIGHT = 0.3
+MOSTLY = 0.5  # the share of a cluster's papers that are likelier than not for one entry, from which it is that entry's
 SIZE_WEIGHT = 0.1
 GROWTH_WEIGHT = 0.1
 MOST_GROWTH = 10.0  # times the growth of all papers; beyond it nothing is added
@@ -77,8 +78,7 @@ class Near:
         documents: their texts.
         vectors: unit vectors less the field's mean, at length one, shape (n, d).
         views: what they are compared by, vectors and words, at length one, shape (n, d + k).
-        mean_fit: the mean over the entries of the log-odds that they are evidence, shape (n,).
-        best_fit: the highest of these, shape (n,).
+        logits: the log-odds that they are evidence, shape (n, entries).
     """
 
     arxiv_ids: Sequence[str]
@@ -86,8 +86,7 @@ class Near:
     documents: Sequence[Document]
     vectors: Vectors
     views: Vectors
-    mean_fit: Numbers
-    best_fit: Numbers
+    logits: npt.NDArray[np.float32]
 
 
 def measure_nearness(logits: Numbers) -> Numbers:
@@ -131,8 +130,9 @@ def centre_claims(codes: Sequence[str], claim_vectors: Sequence[Vectors], mean: 
 def make_proposals(near: Near, catalogue: Catalogue, lexicon: Lexicon, calendar: Calendar) -> list[Proposal]:
     """Return clusters of these papers as proposals, best first.
 
-    A cluster is proposed if its papers are nearer to each other than they are to any entry. What orders proposals is
-    told at `_score`. The same papers give the same proposals, if they are given by id.
+    A cluster is proposed if its papers are nearer to each other than they are to any entry, and if no entry is likelier
+    than not to be what most of them are about. What orders proposals is told at `_score`. The same papers give the same
+    proposals, if they are given by id.
     """
     groups = [np.array(group, dtype=np.intp) for group in find_clusters(near.views)]
     found = [
@@ -142,7 +142,9 @@ def make_proposals(near: Near, catalogue: Catalogue, lexicon: Lexicon, calendar:
 
 
 def _is_apart(near: Near, group: Places, catalogue: Catalogue) -> bool:
-    """Tell whether papers are nearer to each other than each is, on average, to the entry that is nearest to it."""
+    """Tell whether papers are no entry's: most of them likelier not, and nearer to each other than to their nearest."""
+    if ((near.logits[group] > 0).mean(axis=0) > MOSTLY).any():
+        return False
     vectors = near.vectors[group].astype(np.float64)
     return _mean_cosine(vectors) > float((vectors @ catalogue.directions.T).max(axis=1).mean())
 
@@ -178,7 +180,8 @@ def _score(near: Near, group: Places, likeness: float, growth: float) -> float:
     likeness, with a little for their number and for growing faster than all papers. The weights were chosen on half of
     the entries of the shipped catalogue (tests/bench/proposals.py).
     """
-    of_field = float(near.mean_fit[group].mean()) - FIT_WEIGHT * float(near.best_fit[group].mean())
+    logits = near.logits[group].astype(np.float64)
+    of_field = float(logits.mean()) - FIT_WEIGHT * float(logits.max(axis=1).mean())
     grown = float(np.log(np.clip(growth, 1 / MOST_GROWTH, MOST_GROWTH)))
     size = float(np.log(len(group)))
     return round(of_field + LIKENESS_WEIGHT * likeness + SIZE_WEIGHT * size + GROWTH_WEIGHT * grown, DECIMALS)
@@ -237,14 +240,13 @@ class _Looked:
 
     Attributes:
         nearness: how much of the field they have, as `measure_nearness` tells, shape (n,).
-        mean_fit: the mean of their log-odds over the entries, shape (n,); `best_fit` is the highest.
+        logits: their log-odds for each entry, shape (n, entries).
         fits: which are evidence, wait to be, or score so high for an entry that they should, shape (n,).
     """
 
     rows: Sequence[_Seen]
     nearness: Numbers
-    mean_fit: Numbers
-    best_fit: Numbers
+    logits: npt.NDArray[np.float32]
     fits: npt.NDArray[np.bool_]
     mean: Numbers
     without_vector: int
@@ -253,7 +255,8 @@ class _Looked:
 def _look(store: Store, learner: Learner, threshold: float, since: date | None, progress: Progress) -> _Looked:
     """Score all stored papers, so many at a time, and keep of each what choosing needs."""
     taken, refused = list_taken(store), _find_refused(store, learner)
-    rows, fits, figures = list[_Seen](), list[bool](), [np.zeros((0, 3))]
+    rows, fits = list[_Seen](), list[bool]()
+    nearness, evidence = [np.zeros(0)], [np.zeros((0, len(learner.ranker.claims)), dtype=np.float32)]
     total, without_vector = np.zeros(learner.ranker.claim_vectors[0].shape[1]), 0
     for chunk in iterate_current(store, since=since, chunk=CHUNK):
         known = load_vectors(store, learner.model_id, [row["text_hash"] for row in chunk])
@@ -263,7 +266,8 @@ def _look(store: Store, learner: Learner, threshold: float, since: date | None, 
             continue
         vectors = np.stack([known[row["text_hash"]] for row in usable])
         logits = learner.ranker.evidence(learner.words_of(usable), vectors)
-        figures.append(np.stack([measure_nearness(logits), logits.mean(axis=1), logits.max(axis=1)], axis=1))
+        nearness.append(measure_nearness(logits))
+        evidence.append(logits.astype(np.float32))
         scores = to_scores(logits)
         for place, row in enumerate(usable):
             scores[place, refused.get(row["arxiv_id"], [])] = 0
@@ -271,9 +275,8 @@ def _look(store: Store, learner: Learner, threshold: float, since: date | None, 
         total += vectors.sum(axis=0, dtype=np.float64)
         rows += [_Seen(row["arxiv_id"], row["revision_id"], row["published_at"][:10]) for row in usable]
         progress("look", len(rows), None)
-    nearness, mean_fit, best_fit = np.concatenate(figures).T
-    passing = np.array(fits, dtype=np.bool_)
-    return _Looked(rows, nearness, mean_fit, best_fit, passing, total / max(len(rows), 1), without_vector)
+    passing, mean = np.array(fits, dtype=np.bool_), total / max(len(rows), 1)
+    return _Looked(rows, np.concatenate(nearness), np.concatenate(evidence), passing, mean, without_vector)
 
 
 def _find_refused(store: Store, learner: Learner) -> dict[str, list[int]]:
@@ -296,6 +299,5 @@ def _load_near(store: Store, learner: Learner, looked: _Looked, places: Places, 
         documents,
         centred,
         join_views(centred, learner.ranker.view_words(documents, vectors)),
-        looked.mean_fit[places],
-        looked.best_fit[places],
+        looked.logits[places],
     )

@@ -180,8 +180,7 @@ class Bench:
             [self.documents[place] for place in places],
             self.vectors[places],
             join_views(self.vectors[places], self.words[places]),
-            logits.mean(axis=1)[places],
-            logits.max(axis=1)[places],
+            logits[places].astype(np.float32),
         )
 
     def propose(self, removed: Sequence[int]) -> tuple[list[Proposal], Near]:
