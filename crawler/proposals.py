@@ -18,7 +18,7 @@ from crawler.labels import find_labels
 from crawler.learning import Learner, load_documents, make_learner
 from crawler.ranking.background import Background, Lexicon
 from crawler.ranking.dense import claim_direction, unit
-from crawler.ranking.ranker import Claim, Document, to_scores
+from crawler.ranking.ranker import Claim, Document, to_chances, to_scores
 from db.papers import iterate_current, list_texts
 from db.phenomena import list_phenomena
 from db.proposals import Figures, Member, Proposal, list_refused, list_taken
@@ -33,8 +33,9 @@ SOFTNESS = 2.0  # log-odds that make an entry count e times as much in what a pa
 WORDS_SHARE = 0.5  # what the cosine of the words counts in likeness, beside that of the vectors
 LIKENESS_WEIGHT = 10.0  # what orders proposals: log-odds for a mean cosine of 1
 FIT_WEIGHT = 0.3
-MOSTLY = 0.5  # the share of a cluster's papers that are likelier than not for one entry, from which it is that entry's
-SIZE_WEIGHT = 0.1
+FITS = 0.8  # the chance of being an entry's evidence from which a paper is taken for that, in what follows
+MOSTLY = 0.5  # the share of a cluster's papers that may be taken for one entry's
+SIZE_WEIGHT = 0.5
 GROWTH_WEIGHT = 0.1
 MOST_GROWTH = 10.0  # times the growth of all papers; beyond it nothing is added
 DECIMALS = 6
@@ -130,8 +131,8 @@ def centre_claims(codes: Sequence[str], claim_vectors: Sequence[Vectors], mean: 
 def make_proposals(near: Near, catalogue: Catalogue, lexicon: Lexicon, calendar: Calendar) -> list[Proposal]:
     """Return clusters of these papers as proposals, best first.
 
-    A cluster is proposed if its papers are nearer to each other than they are to any entry, and if no entry is likelier
-    than not to be what most of them are about. What orders proposals is told at `_score`. The same papers give the same
+    A cluster is proposed if its papers are nearer to each other than they are to any entry, and if most of them are not
+    likely (`FITS`) to be one entry's evidence. What orders proposals is told at `_score`. The same papers give the same
     proposals, if they are given by id.
     """
     groups = [np.array(group, dtype=np.intp) for group in find_clusters(near.views)]
@@ -142,8 +143,8 @@ def make_proposals(near: Near, catalogue: Catalogue, lexicon: Lexicon, calendar:
 
 
 def _is_apart(near: Near, group: Places, catalogue: Catalogue) -> bool:
-    """Tell whether papers are no entry's: most of them likelier not, and nearer to each other than to their nearest."""
-    if ((near.logits[group] > 0).mean(axis=0) > MOSTLY).any():
+    """Tell whether papers are no entry's: most fit none well, and they are nearer to each other than to the nearest."""
+    if ((to_chances(near.logits[group].astype(np.float64)) >= FITS).mean(axis=0) > MOSTLY).any():
         return False
     vectors = near.vectors[group].astype(np.float64)
     return _mean_cosine(vectors) > float((vectors @ catalogue.directions.T).max(axis=1).mean())
@@ -176,9 +177,9 @@ def _mean_cosine(vectors: Numbers) -> float:
 def _score(near: Near, group: Places, likeness: float, growth: float) -> float:
     """Return what orders proposals, in log-odds.
 
-    It is the mean fit over all entries (of the field) less a share of the best fit (and no entry's), and the papers'
-    likeness, with a little for their number and for growing faster than all papers. The weights were chosen on half of
-    the entries of the shipped catalogue (tests/bench/proposals.py).
+    It is the mean fit over all entries (of the field) less a share of the best fit (and no entry's), the papers'
+    likeness, their number, and a little for growing faster than all papers. The weights were chosen on some of the
+    entries of the shipped catalogue (tests/bench/proposals.py).
     """
     logits = near.logits[group].astype(np.float64)
     of_field = float(logits.mean()) - FIT_WEIGHT * float(logits.max(axis=1).mean())
