@@ -14,6 +14,8 @@ from crawler.ranking.words import split_terms
 TERMS = 8
 LEAST_SHARE = 0.2  # of the papers that have a term
 FEWEST_PAPERS = 2
+EDGES = "{}.,;:"  # what TeX and sentences leave at the ends of words
+NOT_TELLING = frozenset({"http", "https", "url", "github", "com"})  # what stands for an address in abstracts
 LEAST_WEIGHT = 1.64  # a z-score: one term in twenty reaches it by chance
 PRIOR_PAPERS = 10.0  # how many papers of the field each side is thought to have beside its own
 
@@ -35,7 +37,7 @@ def find_labels(documents: Sequence[Document], lexicon: Lexicon, *, most: int = 
     weights = {
         term: _weigh(count, len(documents), lexicon.frequencies.get(term, FLOOR // 2), lexicon.documents)
         for term, count in having.items()
-        if count >= least and not term.isdigit()
+        if count >= least and not term.isdigit() and not NOT_TELLING & set(term.split())
     }
     chosen, shown = list[str](), dict[str, None]()
     for term in sorted(weights, key=lambda one: (-weights[one], " " not in one, one)):
@@ -69,5 +71,5 @@ def _show(term: str, documents: Sequence[Document]) -> str | None:
     """Return a term as it stands in the first text that has it, in lower case but for names and short forms."""
     for document in documents:
         if shown := show_term(term, document):
-            return " ".join(word.lower() if word.istitle() else word for word in shown.split())
+            return " ".join(word.lower() if word.istitle() else word for word in shown.strip(EDGES).split())
     return None

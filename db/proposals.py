@@ -56,9 +56,9 @@ class Figures:
 
     Attributes:
         score: the higher, the earlier it is shown.
-        tightness: the mean cosine of its papers with their centre, the field's mean taken away.
-        nearest: the code of the entry nearest to the centre.
-        similarity: the cosine of the centre with that entry, in the same space.
+        tightness: the mean cosine of its papers with their centre, in vectors and words less the field's mean.
+        nearest: the code of the entry nearest to the centre in vectors alone, for an entry's words are few.
+        similarity: the cosine of the centre with that entry.
     """
 
     score: float

@@ -143,10 +143,8 @@ def _show(store: Store, number: int, as_json: bool) -> None:
     if row["settled_at"]:
         as_what = f" as {row['phenomenon']}" if row["phenomenon"] else ""
         click.echo(f"{row['status']}{as_what} by {clean_line(row['settled_by'])}, {row['settled_at']}")
-    click.echo(
-        f"Nearest entry: {row['nearest']} (similarity {row['similarity']:.2f}; its papers among themselves"
-        f" {row['tightness']:.2f})"
-    )
+    click.echo(f"Nearest entry: {row['nearest']} (similarity {row['similarity']:.2f})")
+    click.echo(f"Tightness: {row['tightness']:.2f}")
     click.echo(
         f"{growth['last_year']} papers in the last year, {growth['year_before']} in the one before;"
         f" {growth['relative']:.1f} times the growth of all papers"

@@ -35,6 +35,11 @@ def test_terms_stand_as_in_the_first_paper_that_has_them_but_for_capitals_of_hea
     assert find_labels(papers, FIELD)[0] == "MoE routing"
 
 
+def test_addresses_and_what_tex_leaves_are_no_part_of_a_label() -> None:
+    papers = [Document("{\\em Soup merging}, again", "Code at https URL."), Document("soup merging", "See https URL.")]
+    assert find_labels(papers, FIELD) == ("soup merging",)
+
+
 def test_no_more_labels_than_asked_for_and_none_without_papers() -> None:
     assert len(find_labels(SINKS, FIELD, most=1)) == 1
     assert find_labels([], FIELD) == ()
