@@ -8,7 +8,7 @@ The papers are the labelled ones of FOLDER/bench and a fixed sample of the machi
 An entry has enough papers if eight of them are likelier than not to be its evidence, by the ranker with the whole
 catalogue, and pass for no other entry. It came back if one of the first 20 proposals has its centre nearest to this
 entry of all that were taken out, and more than half of its ten most central papers are likelier than not to be its
-evidence (strictly: pass the queue's threshold for it). The weights and sizes of `crawler.proposals` and
+evidence (strictly: pass the queue's threshold for it). The weights and sizes of `crawler.themes` and
 `crawler.clusters` were chosen on the entries of TUNED_ON; the others were not looked at.
 
 Beside it stand k-means (with as many clusters, of the same papers and views, the largest first) and our own clusters
@@ -35,10 +35,10 @@ from scipy.cluster.vq import kmeans2
 
 from crawler.embed import DEFAULT_MODEL, SentenceTransformerEmbedder, find_model
 from crawler.growth import Calendar
-from crawler.proposals import Near, centre, centre_claims, choose_near, join_views, make_proposals, measure_nearness
 from crawler.ranking.background import Background
 from crawler.ranking.features import count_terms
 from crawler.ranking.ranker import DEFAULT_THRESHOLD, Claim, Document, Ranker, Seen, document_text, to_chances
+from crawler.themes import Near, centre, centre_claims, choose_near, join_views, make_proposals, measure_nearness
 from curation.catalogue import load_catalogue
 from db.proposals import Proposal
 
@@ -214,7 +214,7 @@ class Bench:
 
     def cluster_plainly(self, near: Near, count: int) -> list[list[int]]:
         """Return clusters of k-means, the largest first, the papers of each nearest to its middle first."""
-        middles, labels = kmeans2(near.views.astype(np.float64), count, minit="++", seed=1)
+        middles, labels = kmeans2(near.views.astype(np.float64), count, minit="points", seed=1, missing="warn")
         groups = [np.flatnonzero(labels == number) for number in range(count)]
         groups = sorted((group for group in groups if len(group)), key=lambda group: (-len(group), group[0]))
         found = []
