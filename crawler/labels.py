@@ -43,10 +43,9 @@ def find_labels(documents: Sequence[Document], lexicon: Lexicon, *, most: int = 
     for term in sorted(weights, key=lambda one: (-weights[one], " " not in one, one)):
         if weights[term] < LEAST_WEIGHT or len(shown) == most:
             break
-        if _says_something_new(term, chosen):
+        if _says_something_new(term, chosen) and (text := _show(term, documents)):
             chosen.append(term)
-            if text := _show(term, documents):
-                shown[text] = None
+            shown[text] = None
     return tuple(shown)
 
 
@@ -68,8 +67,12 @@ def _says_something_new(term: str, chosen: Sequence[str]) -> bool:
 
 
 def _show(term: str, documents: Sequence[Document]) -> str | None:
-    """Return a term as it stands in the first text that has it, in lower case but for names and short forms."""
+    """Return a term as it stands in the first text that has it, in lower case but for names and short forms.
+
+    None where small words part it everywhere: "law in large" is no term.
+    """
     for document in documents:
-        if shown := show_term(term, document):
+        shown = show_term(term, document)
+        if shown and len(shown.split()) <= len(term.split()):
             return " ".join(word.lower() if word.istitle() else word for word in shown.strip(EDGES).split())
     return None

@@ -40,6 +40,12 @@ def test_addresses_and_what_tex_leaves_are_no_part_of_a_label() -> None:
     assert find_labels(papers, FIELD) == ("soup merging",)
 
 
+def test_words_that_small_words_part_are_no_pair() -> None:
+    papers = [Document("A law in large soups", ""), Document("The law for large pans", "")]
+    assert "law in large" not in find_labels(papers, FIELD)
+    assert set(find_labels(papers, FIELD)) == {"law", "large"}
+
+
 def test_no_more_labels_than_asked_for_and_none_without_papers() -> None:
     assert len(find_labels(SINKS, FIELD, most=1)) == 1
     assert find_labels([], FIELD) == ()
