@@ -69,6 +69,18 @@ def parse_catalogue(content: str, name: str) -> list[Phenomenon]:
     return phenomena
 
 
+def read_entry(table: Mapping[str, Any], name: str) -> Phenomenon:
+    """Return one entry from values as a catalogue's file has them.
+
+    Args:
+        name: what messages call the place where it comes from.
+
+    Raises:
+        CatalogueError: the entry does not hold.
+    """
+    return _Entry(name, 1, 0, table).read("")
+
+
 def render_catalogue(phenomena: Iterable[Phenomenon]) -> str:
     """Return entries as a catalogue's text, which `parse_catalogue` reads back as they are."""
     import tomli_w  # only who writes a catalogue needs it
@@ -107,9 +119,10 @@ def _is_toml(content: str) -> bool:
 def _refuse_doubles(entries: Sequence[_Entry], phenomena: Sequence[Phenomenon]) -> None:
     seen: dict[str, _Entry] = {}
     for entry, phenomenon in zip(entries, phenomena, strict=True):
-        if phenomenon.code in seen:
-            raise entry.error(f"the code '{phenomenon.code}' is taken by entry {seen[phenomenon.code].number}")
-        seen[phenomenon.code] = entry
+        code = phenomenon.code.casefold()  # no file system and no reader should have to tell h1.1 from H1.1
+        if code in seen:
+            raise entry.error(f"the code '{phenomenon.code}' is taken by entry {seen[code].number}")
+        seen[code] = entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,13 +173,18 @@ class Review:
             UsageError: there is no such phenomenon.
             DecisionError: the paper is not in the database, or the decision does not fit.
         """
+        with self._store.transaction():
+            candidate_id = self.append_on_paper(arxiv_id, phenomenon, decision)
+        return self.show(candidate_id)
+
+    def append_on_paper(self, arxiv_id: str, phenomenon: str, decision: Decision) -> int:
+        """Do what `decide_paper` does and return the candidate's id. Runs inside a transaction."""
         find_phenomenon(self._store, phenomenon)
         if not find_known_ids(self._store, [arxiv_id]):
             raise DecisionError(f"paper {arxiv_id} is not in the database", f"bring it in with `bmp fetch {arxiv_id}`")
-        with self._store.transaction():
-            candidate_id = require_candidate(self._store, arxiv_id, phenomenon, now=to_text(self._clock()))
-            self._append(candidate_id, decision)
-        return self.show(candidate_id)
+        candidate_id = require_candidate(self._store, arxiv_id, phenomenon, now=to_text(self._clock()))
+        self._append(candidate_id, decision)
+        return candidate_id
 
     def reassign(
         self,

@@ -66,6 +66,12 @@ def m0009_catalogue_with_a_history(db: Database) -> None:
     _execute_all(db, _CATALOGUE_WITH_A_HISTORY)
 
 
+@migrations()
+def m0010_proposals(db: Database) -> None:
+    """Papers that fit no entry, clustered, as proposals for new ones; what became of each proposal."""
+    _execute_all(db, _PROPOSALS)
+
+
 def _execute_all(db: Database, statements: str) -> None:
     for statement in statements.split(";;"):
         if statement.strip():
@@ -431,4 +437,30 @@ CREATE TRIGGER catalogue_changes_are_never_changed BEFORE UPDATE ON catalogue_ch
 BEGIN SELECT RAISE(ABORT, 'the catalogue''s history is append-only'); END;;
 CREATE TRIGGER catalogue_changes_are_never_deleted BEFORE DELETE ON catalogue_changes
 BEGIN SELECT RAISE(ABORT, 'the catalogue''s history is append-only'); END;;
+"""
+
+_PROPOSALS = """
+CREATE TABLE proposals (
+    proposal_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    proposal_key TEXT NOT NULL UNIQUE,
+    made_at TEXT NOT NULL,
+    terms TEXT NOT NULL CHECK (json_valid(terms)),
+    figures TEXT NOT NULL CHECK (json_valid(figures)),
+    growth TEXT NOT NULL CHECK (json_valid(growth)),
+    place INTEGER NOT NULL,
+    status TEXT NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'accepted', 'dismissed')),
+    settled_by TEXT,
+    settled_at TEXT,
+    phenomenon_code TEXT REFERENCES phenomena (code),
+    CHECK ((status = 'open') = (settled_at IS NULL)),
+    CHECK ((settled_at IS NULL) = (settled_by IS NULL)),
+    CHECK ((status = 'accepted') = (phenomenon_code IS NOT NULL))
+) STRICT;;
+
+CREATE TABLE proposal_members (
+    proposal_id INTEGER NOT NULL REFERENCES proposals (proposal_id) ON DELETE CASCADE,
+    arxiv_id TEXT NOT NULL REFERENCES papers (arxiv_id),
+    closeness REAL NOT NULL,
+    PRIMARY KEY (proposal_id, arxiv_id)
+) STRICT;;
 """

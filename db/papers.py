@@ -235,15 +235,16 @@ def list_hashes_at_hand(store: Store, model_id: int, *, limit: int) -> list[str]
 def iterate_current(store: Store, *, since: date | None, chunk: int) -> Iterator[list[Row]]:
     """Yield the current revisions in chunks, by id.
 
-    The rows have `arxiv_id`, `version`, `title`, `abstract`, `text_hash` and `withdrawn`.
+    The rows have `arxiv_id`, `version`, `title`, `abstract`, `text_hash`, `revision_id`, `published_at` and
+    `withdrawn`.
 
     Args:
         since: only papers first published on this day or later.
     """
     last = ""
     while rows := store.rows(
-        "SELECT p.arxiv_id, r.version, r.title, r.abstract, r.text_hash, p.withdrawn FROM papers p"
-        " JOIN revisions r USING (revision_id) WHERE p.arxiv_id > ? AND p.published_at >= ?"
+        "SELECT p.arxiv_id, r.version, r.title, r.abstract, r.text_hash, p.revision_id, p.published_at, p.withdrawn"
+        " FROM papers p JOIN revisions r USING (revision_id) WHERE p.arxiv_id > ? AND p.published_at >= ?"
         " ORDER BY p.arxiv_id LIMIT ?",
         (last, since.isoformat() if since else "", chunk),
     ):

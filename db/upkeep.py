@@ -51,9 +51,10 @@ def save_phenomena(store: Store, phenomena: Sequence[Phenomenon], change: Catalo
     last of its group.
 
     Raises:
-        CatalogueError: an entry is retired on one side only.
+        CatalogueError: an entry is retired on one side only, or a code is another one's but for upper and lower case.
     """
     known = _by_code(store)
+    require_free_codes(store, (one for one in phenomena if one.code not in known))
     for one in phenomena:
         if one.code in known and one.retired != known[one.code].retired:
             _refuse(one, known[one.code])
@@ -85,11 +86,11 @@ def require_free_codes(store: Store, phenomena: Iterable[Phenomenon]) -> None:
     Raises:
         CatalogueError: one is taken.
     """
-    taken = _by_code(store)
+    taken = {code.casefold(): one for code, one in _by_code(store).items()}
     for one in phenomena:
-        if known := taken.get(one.code):
+        if known := taken.get(one.code.casefold()):
             said = f"was '{known.title}', retired since" if known.retired else f"is '{known.title}'"
-            raise CatalogueError(f"{one.code} {said}", "a code is never given twice; take another one")
+            raise CatalogueError(f"{known.code} {said}", "a code is never given twice; take another one")
 
 
 def list_changes(

@@ -216,6 +216,13 @@ class Ranker:
         slope, intercept = CALIBRATION
         return slope * self._model(place).logit(papers) + intercept
 
+    def view_words(self, documents: Sequence[Words], vectors: Vectors) -> npt.NDArray[np.float64]:
+        """Return the words of documents with these unit vectors as unit vectors themselves, shape (n, k).
+
+        They are what the words stand beside in papers at hand; where these are few, k is small, and may be 0.
+        """
+        return self._view(count_words(documents), vectors).latent.astype(np.float64)
+
     def explain(
         self, documents: Sequence[Document], arxiv_ids: Sequence[str], vectors: Vectors, claims: Sequence[int]
     ) -> list[Reasons]:

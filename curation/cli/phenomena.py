@@ -9,6 +9,7 @@ import click
 
 from curation.cli.context import AppContext, json_option, pass_app, write_json, write_table
 from curation.cli.entries import add, dump, edit, import_command
+from curation.cli.proposing import propose
 from curation.cli.upkeep import merge, split
 
 if TYPE_CHECKING:
@@ -28,10 +29,10 @@ _TOLD = ("title", "statement", "group", "aspect", "maturity", "keywords", "refer
 
 @click.group()
 def phenomena() -> None:
-    """The catalogue: list, show, log; add, edit, merge, split, import, dump."""
+    """The catalogue: list, show, log; add, edit, merge, split, import, dump, propose."""
 
 
-for command in (add, edit, merge, split, import_command, dump):
+for command in (add, edit, merge, split, import_command, dump, propose):
     phenomena.add_command(command)
 
 

@@ -33,7 +33,7 @@ from curation.export.json_text import read_schema
 from curation.export.knowledge import Knowledge, load_knowledge
 from curation.export.markdown_text import render_markdown
 from curation.export.ris_text import invert_name, render_ris
-from curation.export.write import EXPORTERS, write_export
+from curation.export.write import EXPORTERS, SITE, write_export
 from curation.moves import Move, MoveKind, Moves
 from db.errors import ExportError
 from db.records import Aspect, Phenomenon
@@ -104,7 +104,7 @@ def test_every_paper_and_every_code_is_in_every_format(export: Callable[..., Pat
 
 
 def test_every_format_that_is_offered_can_be_written() -> None:
-    assert tuple(EXPORTERS) == FORMATS
+    assert (*EXPORTERS, SITE) == FORMATS
 
 
 # JSON
