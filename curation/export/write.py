@@ -150,14 +150,18 @@ def write_site(
 
 
 def _make_downloads(knowledge: Knowledge) -> dict[str, bytes]:
-    """Return the other exports and the feeds, by the names that the site's pages link."""
-    files = {f"catalogue.{ending}": EXPORTERS[name](knowledge) for name, ending in _DOWNLOADS.items()}
-    codes = [one.code for one in (*(entry.phenomenon for entry in knowledge.entries), *knowledge.retired)]
-    feeds = {
-        "feed.atom": render_atom(knowledge),
-        **{f"feeds/{code}.atom": render_atom(knowledge, code) for code in codes},
-    }
-    return {path: _encode(content) for path, content in {**files, **feeds}.items()}
+    """Return the other exports, what describes them, and the feeds, by the names that the site's pages link."""
+    found: dict[str, bytes] = {}
+    for name, ending in _DOWNLOADS.items():
+        path = Path(f"catalogue.{ending}")
+        found[path.name] = _encode(EXPORTERS[name](knowledge))
+        if name in DESCRIBERS:
+            beside = DESCRIBERS[name](knowledge, path, found[path.name])
+            found[beside.path.name] = beside.data
+    found["feed.atom"] = _encode(render_atom(knowledge))
+    for one in (*(entry.phenomenon for entry in knowledge.entries), *knowledge.retired):
+        found[f"feeds/{one.code}.atom"] = _encode(render_atom(knowledge, one.code))
+    return found
 
 
 def _is_stdout(target: Path | None) -> bool:

@@ -11,7 +11,9 @@ _KNOWN = {
     "catalogue.ris": ("RIS", "the same papers for EndNote, Mendeley and Zotero"),
     "catalogue.json": ("JSON", "everything, without loss, for other programs"),
     "catalogue.csv": ("CSV", "one row for each piece of evidence, for spreadsheets"),
+    "datapackage.json": ("Data Package", "the type and meaning of each column of the CSV, for Frictionless"),
     "catalogue.db": ("SQLite", "tables and views, ready for Datasette or any reader of SQLite"),
+    "catalogue.metadata.json": ("Datasette metadata", "titles, meanings and questions for the SQLite file"),
     "feed.atom": ("Atom feed", "what moves in the whole catalogue, for a feed reader; each entry's page has its own"),
 }
 
