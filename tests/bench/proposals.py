@@ -9,7 +9,7 @@ An entry has enough papers if eight of them are likelier than not to be its evid
 catalogue, and pass for no other entry. It came back if one of the first 20 proposals has its centre nearest to this
 entry of all that were taken out, and more than half of its ten most central papers are likelier than not to be its
 evidence (strictly: pass the queue's threshold for it). The weights and sizes of `crawler.themes` and
-`crawler.clusters` were chosen on the entries of TUNED_ON; the others were not looked at.
+`crawler.clusters` were chosen on the entries of TUNED_ON, only the softness of nearness on all.
 
 Beside it stand k-means (with as many clusters, of the same papers and views, the largest first) and our own clusters
 in an order by chance. Last, what people labelled: all entries of a topic of FOLDER/bench are taken out, and it came
