@@ -145,11 +145,12 @@ def _month(moves: Moves) -> dict[str, Any]:
         "since": moves.since,
         "until": moves.until,
         "loaded": moves.loaded,
-        "moves": [_move(move) for move in moves.moves],
+        "moves": [tell_move(move) for move in moves.moves],
     }
 
 
-def _move(move: Move) -> dict[str, Any]:
+def tell_move(move: Move) -> dict[str, Any]:
+    """Return a move as plain values; the paper is None where the entry itself moved."""
     piece = move.evidence
     paper = piece and {
         "arxiv_id": piece.arxiv_id,

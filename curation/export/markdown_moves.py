@@ -16,11 +16,16 @@ def render_moves(knowledge: Knowledge) -> list[str]:
     codes = {entry.phenomenon.code for entry in knowledge.entries}
     lines = ['<a id="moved"></a>', "", f"## What moved in {newest.since[:7]}", ""]
     for move in newest.moves:
-        lines += _move(move, linked=move.phenomenon in codes)
+        lines += render_move(move, linked=move.phenomenon in codes)
     return lines
 
 
-def _move(move: Move, *, linked: bool) -> list[str]:
+def render_move(move: Move, *, linked: bool = False) -> list[str]:
+    """Return a move as an item of a list, as lines.
+
+    Args:
+        linked: the entry that it is about stands in the same document.
+    """
     name = f"{escape_markdown(move.phenomenon)} {escape_markdown(move.title)}"
     entry = f"[{name}](#{name_anchor(move.phenomenon)})" if linked else name
     line = f"- {move.at[:10]}, {entry}: {escape_markdown(name_move(move))}"

@@ -198,7 +198,7 @@ def test_the_changelog_is_written_for_a_span(bmp: Bmp, place: Path) -> None:
     as_json = json.loads(bmp("export", "json", "--since", first, "--until", last).out)
     assert as_json["counts"]["added"] == 1
     assert (as_json["since"], as_json["until"]) == (first.isoformat(), last.isoformat())
-    assert as_json["moves"][0]["arxiv_id"] == PAPER
+    assert as_json["moves"][0]["paper"]["arxiv_id"] == PAPER
     later = bmp("export", "markdown", "--since", last + timedelta(days=1))
     assert "Nothing moved." in later.out
 
