@@ -33,7 +33,7 @@ def render_changelog_markdown(moves: Moves) -> str:
         lines += ["Nothing moved.", ""]
     for kind, heading in _HEADINGS.items():
         if found := moves.of(kind):
-            lines += [f"## {heading} ({len(found)})", "", *(line for move in found for line in render_move(move)), ""]
+            lines += [f"## {heading} ({len(found)})", "", *(line for move in found for line in render_move(move))]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
