@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import combinations
 
 from curation.evidence import Evidence, count_stances
 from db.records import Maturity, Stance
@@ -28,6 +27,7 @@ ESTABLISHED_OVER_DAYS = 365  # from the first supporting paper to the newest
 SURE_FROM = 0.5  # of the interval's lower end: most of those who decided the question support it
 
 _WORD = re.compile(r"\w+")
+_SUFFIXES = frozenset({"jr", "sr", "ii", "iii", "iv"})
 Name = tuple[str, ...]
 
 
@@ -185,26 +185,34 @@ def _sharing(pieces: Sequence[Evidence]) -> Iterable[tuple[int, int]]:
     alike: defaultdict[tuple[str, str], list[Name]] = defaultdict(list)
     for name, indices in papers.items():
         yield from ((indices[0], other) for other in indices[1:])
-        alike[name[-1], name[0][0]].append(name)
-    for names in alike.values():
-        for one, other in combinations(names, 2):
-            if _may_be_one(one, other):
-                yield papers[one][0], papers[other][0]
+        for given in {name[0], name[0][0]}:  # by the first name, and where that is an initial, by it
+            alike[name[-1], given].append(name)
+    for (_, given), names in alike.items():
+        short = [name for name in names if len(name[0]) == 1] if len(given) == 1 else names
+        for one in short:
+            yield from ((papers[one][0], papers[other][0]) for other in names if _may_be_one(one, other))
 
 
 def _fold(author: str) -> Name:
-    """Return a name's words in lower case without accents: `J. Løvås-Ruud` is `j`, `løvas`, `ruud`."""
-    folded = "".join(char for char in unicodedata.normalize("NFKD", author) if not unicodedata.combining(char))
-    return tuple(_WORD.findall(folded.casefold()))
+    """Return a name's words in lower case without accents, `Jr.` and the like: `J. Løvås-Ruud` is `j`, `løvas`, `ruud`.
+
+    Initials that were written together come apart: `JB` is `j`, `b`.
+    """
+    plain = "".join(char for char in unicodedata.normalize("NFKD", author) if not unicodedata.combining(char))
+    words = [word for word in _WORD.findall(plain) if word.casefold() not in _SUFFIXES]
+    if len(words) > 1 and len(words[0]) == 2 and words[0].isupper() and not author.isupper():
+        words[:1] = list(words[0])
+    return tuple(word.casefold() for word in words)
 
 
 def _may_be_one(one: Name, other: Name) -> bool:
-    """Tell whether one of two names with the same surname and first initial abbreviates the other: J. and Jared."""
+    """Tell whether two names with the same surname may be one person's: J., Jared and Jared D. Kaplan.
+
+    Their given names must agree as far as both are told, an initial with what begins with it.
+    """
     given, others = one[:-1], other[:-1]
-    if not given or not others or not (_are_initials(given) or _are_initials(others)):
-        return False
-    return all(a[0] == b[0] for a, b in zip(given, others, strict=False))
+    return bool(given and others) and all(_agree(a, b) for a, b in zip(given, others, strict=False))
 
 
-def _are_initials(words: Name) -> bool:
-    return all(len(word) == 1 for word in words)
+def _agree(one: str, other: str) -> bool:
+    return one == other or (min(len(one), len(other)) == 1 and one[0] == other[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from typing import Any
@@ -15,9 +15,9 @@ from db.store import Row, Store
 from db.text import clean_line, clean_paragraphs
 from db.upkeep import list_changes
 
-OPEN_END = "9999"  # after all moments
+OPEN_END = "~"  # after all moments, as text
 _RANKS = (Maturity.CONTESTED, Maturity.OBSERVED, Maturity.REPLICATED, Maturity.ESTABLISHED)
-_WORDING = ("group", "title", "statement", "keywords", "references", "criteria")
+_WORDING = ("aspect", "group", "title", "statement", "keywords", "references", "criteria")
 
 
 class MoveKind(StrEnum):
@@ -100,6 +100,8 @@ def list_months(store: Store) -> list[Moves]:
 
 def _next_month(month: str) -> str:
     first = date.fromisoformat(f"{month}-01")
+    if month >= "9999-12":  # the calendar's last
+        return OPEN_END
     return date(first.year + first.month // 12, first.month % 12 + 1, 1).isoformat()
 
 
@@ -117,7 +119,7 @@ def _evidence_moves(store: Store, since: str, until: str) -> Iterator[Move]:
     titles = {row["code"]: clean_line(row["title"]) for row in store.rows("SELECT code, title FROM phenomena")}
     for key in before.keys() | after.keys():
         if move := _compare(store, before.get(key), after.get(key), titles[key[0]], until):
-            yield move
+            yield _date_within(store, move, since, until)
 
 
 # The candidates with an event in a span; none other can stand otherwise at its end.
@@ -146,6 +148,15 @@ def _compare(store: Store, old: Evidence | None, new: Evidence | None, title: st
         return None
     told = {"before": _tell_stance(old), "after": _tell_stance(new), "note": new.note}
     return Move(MoveKind.CHANGED, new.phenomenon, title, new.decided_at, new.reviewer, new, **told)
+
+
+def _date_within(store: Store, move: Move, since: str, until: str) -> Move:
+    """Return a move with the day on which it came to be so: an undo brings back what was decided long before."""
+    assert move.evidence is not None  # it is one of a paper
+    if move.at >= since:
+        return move
+    event = _newest_event(store, move.evidence, until)
+    return replace(move, at=event["decided_at"], by=clean_line(event["reviewer"]))
 
 
 def _differ(old: Evidence, new: Evidence) -> bool:
@@ -194,7 +205,9 @@ def _compare_entries(code: str, rows: list[Row], before: dict[str, Any], after: 
         steps = [row for row in rows if row["before"] and row["before"]["maturity"] != row["after"]["maturity"]]
         yield _entry_move(kind, code, steps or rows, before=before["maturity"], after=after["maturity"])
     if any(before[name] != after[name] for name in _WORDING):
-        yield _entry_move(MoveKind.REWORDED, code, rows, before=_tell_claim(before), after=_tell_claim(after))
+        was, now = _tell_claim(before), _tell_claim(after)
+        claim = {"before": was, "after": now} if was != now else {}  # else only what stands around the claim changed
+        yield _entry_move(MoveKind.REWORDED, code, rows, **claim)
 
 
 def _tell_claim(entry: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from db.carrying import Carried, carry_acceptances, list_acceptances, list_open, queue_open
+from db.carrying import Carried, carry_acceptances, list_acceptances, list_disputed, list_open, queue_open
 from db.decisions import SYSTEM_REVIEWER
 from db.errors import CatalogueError, UsageError
 from db.phenomena import find_phenomenon, find_successors
@@ -59,20 +59,22 @@ class Upkeep:
             require_free_codes(self._store, phenomena)
             return save_phenomena(self._store, phenomena, self._change(ChangeKind.ADD, note))
 
-    def edit(self, code: str, edited: Phenomenon, note: str | None = None) -> bool:
-        """Put an entry in the place of the one of this code; tell whether anything is otherwise.
+    def edit(self, seen: Phenomenon, edited: Phenomenon, note: str | None = None) -> bool:
+        """Put an entry in the place of the one that was seen; tell whether anything is otherwise.
 
         Raises:
-            UsageError: there is no such entry.
-            CatalogueError: the edited one has another code: evidence is known by it.
+            UsageError: there is no such entry any more.
+            CatalogueError: the edited one has another code: evidence is known by it; or somebody changed it since.
         """
-        find_phenomenon(self._store, code)
+        code = seen.code
         if edited.code != code or edited.retired:
             raise CatalogueError(
                 f"the code of {code} stays: evidence is known by it",
                 f"to move the claim, add it under the new code and say `bmp phenomena merge {code} CODE`",
             )
         with self._changing():
+            if find_phenomenon(self._store, code) != seen:
+                raise CatalogueError(f"{code} was changed meanwhile", "nothing was written; edit it anew")
             return bool(save_phenomena(self._store, [edited], self._change(ChangeKind.EDIT, note)))
 
     def load(self, phenomena: Sequence[Phenomenon], note: str | None = None) -> int:
@@ -102,8 +104,8 @@ class Upkeep:
             find_phenomenon(self._store, into)
             if not source.retired:
                 retire_phenomenon(self._store, source, [into], self._change(ChangeKind.MERGE, note))
-            acceptances = list_acceptances(self._store, code)
-            waiting = [one["arxiv_id"] for one in acceptances] if queue else []
+            acceptances, disputed = self._list_evidence(code)
+            waiting = [*disputed, *([one["arxiv_id"] for one in acceptances] if queue else [])]
             waiting += list_open(self._store, code)
             return self._carry(source, into, [] if queue else acceptances, waiting)
 
@@ -134,13 +136,13 @@ class Upkeep:
             codes = list(source.superseded_by) if source.retired else [one.code for one in parts]
             if len(codes) < 2:
                 raise UsageError(f"{code} wants two entries or more in its place", "write them all")
-            acceptances = list_acceptances(self._store, code)
+            acceptances, disputed = self._list_evidence(code)
             chosen = _choose(acceptances, codes, given, rest)
             if not source.retired:
                 require_free_codes(self._store, parts)
                 save_phenomena(self._store, parts, self._change(ChangeKind.SPLIT, note))
                 retire_phenomenon(self._store, source, codes, self._change(ChangeKind.SPLIT, note))
-            waiting = [one["arxiv_id"] for one in acceptances if one["arxiv_id"] not in chosen]
+            waiting = [*disputed, *(one["arxiv_id"] for one in acceptances if one["arxiv_id"] not in chosen)]
             waiting += list_open(self._store, code)
             return [
                 self._carry(source, part, [one for one in acceptances if chosen.get(one["arxiv_id"]) == part], waiting)
@@ -153,6 +155,12 @@ class Upkeep:
         if source.retired and not set(successors) <= find_successors(self._store, code):
             find_phenomenon(self._store, code)  # says what took its place
         return source
+
+    def _list_evidence(self, code: str) -> tuple[list[Row], list[str]]:
+        """Return the acceptances that nobody disputes, and the papers on which decisions differ: these wait anew."""
+        disputed = list_disputed(self._store, code)
+        acceptances = list_acceptances(self._store, code)
+        return [one for one in acceptances if one["arxiv_id"] not in disputed], sorted(disputed)
 
     def _carry(self, source: Phenomenon, target: str, acceptances: Sequence[Row], waiting: Sequence[str]) -> Moved:
         now = to_text(self._clock())

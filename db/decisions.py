@@ -30,6 +30,9 @@ EFFECTIVE_DECISIONS = """
     GROUP BY candidate_id
 """
 
+# The same of the candidate `:id` alone.
+_EFFECTIVE_OF_ONE = EFFECTIVE_DECISIONS.replace("WHERE", "WHERE candidate_id = :id AND", 1)
+
 # Whether `:mine` sees an event (of a table's alias): the own ones, and what re-opened an own acceptance. Without a
 # name everybody sees all.
 _SEES = """(:mine IS NULL OR {0}.reviewer = :mine OR ({0}.kind = 'reopen' AND 'accept' = (
@@ -132,17 +135,20 @@ def append_verdict(
 def append_carried(store: Store, candidate_id: int, acceptance: Row, *, note: str, reviewer: str, now: str) -> int:
     """Append an acceptance of the same paper for another phenomenon and return its id. Runs inside a transaction.
 
-    It rests on the revision and the sentence that the paper was accepted on there; if the paper is another by now, it
-    is re-opened at once.
+    It rests on the revision and the sentence that the paper was accepted on there; if it was re-opened there, or the
+    paper is another by now, it is re-opened at once.
 
     Args:
-        acceptance: the decision that is carried along, a row of `decisions`.
+        acceptance: the decision that is carried along, a row of `decisions`, with `reopened_for`, why it was re-opened.
     """
     kept = ("kind", "stance", "revision_id", "paper_withdrawn", "sentence")
     event = {name: acceptance[name] for name in kept}
     carried = {"note": note, "reviewer": reviewer, "decided_at": now, "score": None, "ranker_version": None}
     decision_id = _append(store, candidate_id, {**event, **carried})
-    reopen_outdated(store, candidate_id, now=now)
+    if acceptance["reopened_for"]:
+        _append_reopening(store, candidate_id, acceptance["reopened_for"], now)
+    else:
+        reopen_outdated(store, candidate_id, now=now)
     return decision_id
 
 
@@ -181,10 +187,11 @@ def reopen_outdated(store: Store, candidate_id: int | None = None, *, now: str) 
     """
     outdated = store.rows(
         "SELECT d.candidate_id, p.withdrawn > d.paper_withdrawn AS newly_withdrawn, r.version"
-        f" FROM ({EFFECTIVE_DECISIONS}) e JOIN decisions d USING (decision_id)"
+        f" FROM ({EFFECTIVE_DECISIONS if candidate_id is None else _EFFECTIVE_OF_ONE}) e"
+        " JOIN decisions d USING (decision_id)"
         " JOIN candidates c ON c.candidate_id = d.candidate_id JOIN papers p USING (arxiv_id)"
         " JOIN revisions r ON r.revision_id = p.revision_id JOIN revisions s ON s.revision_id = d.revision_id"
-        " WHERE (:id IS NULL OR d.candidate_id = :id) AND d.kind = 'accept'"
+        " WHERE d.kind = 'accept'"
         " AND (s.text_hash <> r.text_hash OR p.withdrawn > d.paper_withdrawn)",
         {"id": candidate_id},
     )
@@ -422,7 +429,8 @@ def list_events(store: Store, *, since: str, until: str) -> list[Row]:
         " FROM decisions d JOIN candidates c USING (candidate_id) JOIN revisions r ON r.revision_id = d.revision_id"
         " JOIN phenomena h ON h.code = c.phenomenon_code LEFT JOIN decisions u ON u.decision_id = d.undoes"
         f" LEFT JOIN ({EFFECTIVE_DECISIONS}) e ON e.decision_id = d.decision_id"
-        " WHERE d.decided_at >= ? AND d.decided_at < ? ORDER BY d.decided_at, d.decision_id",
+        " WHERE d.decided_at >= ? AND d.decided_at < ? AND NOT (d.kind = 'reopen' AND h.retired)"
+        " ORDER BY d.decided_at, d.decision_id",
         (since, until),
     )
 

@@ -95,8 +95,14 @@ def _add_phenomena(store: Store, other: Store, now: str) -> tuple[int, tuple[str
         {one.code: one for retired in (False, True) for one in list_phenomena(side, retired=retired)}
         for side in (store, other)
     )
+    cased = {code.casefold() for code in own}
     added = [one for code, one in theirs.items() if code not in own]
-    save_phenomena(store, added, CatalogueChange(ChangeKind.LOAD, SYSTEM_REVIEWER, now, "came with a merge"))
+    if clash := next((one.code for one in added if one.code.casefold() in cased), None):
+        raise StoreError(
+            f"{other.path} has an entry {clash}, which is another one's code here but for upper and lower case",
+            "merge it there into an entry of another code first",
+        )
+    save_phenomena(store, added, CatalogueChange(ChangeKind.IMPORT, SYSTEM_REVIEWER, now, "came with a merge"))
     return len(added), tuple(code for code, one in theirs.items() if code in own and own[code] != one)
 
 

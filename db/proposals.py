@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from db.decisions import STANDING_ACCEPTANCES, list_verdicts
+from db.decisions import EFFECTIVE_DECISIONS, list_verdicts
 from db.errors import UsageError
 from db.phenomena import list_phenomena
 from db.store import Row, Store
@@ -205,9 +205,11 @@ def list_taken(store: Store) -> set[str]:
     A candidate that the audit drew does not count: it did not pass, and nobody knows yet whether it is any.
     """
     rows = store.rows(
-        f"SELECT c.arxiv_id FROM candidates c JOIN ({STANDING_ACCEPTANCES}) USING (candidate_id) UNION"
-        " SELECT c.arxiv_id FROM candidates c LEFT JOIN audits a USING (candidate_id)"
-        " WHERE a.candidate_id IS NULL AND c.candidate_id NOT IN (SELECT candidate_id FROM decisions)"
+        "SELECT c.arxiv_id FROM candidates c JOIN phenomena h ON h.code = c.phenomenon_code AND NOT h.retired"
+        " LEFT JOIN audits a ON a.candidate_id = c.candidate_id"
+        f" LEFT JOIN ({EFFECTIVE_DECISIONS}) e ON e.candidate_id = c.candidate_id"
+        " LEFT JOIN decisions d ON d.decision_id = e.decision_id"
+        " WHERE CASE WHEN d.kind IS NULL THEN a.candidate_id IS NULL ELSE d.kind <> 'reject' END"
     )
     return {row["arxiv_id"] for row in rows}
 

@@ -16,7 +16,7 @@ from db.store import Row, Store
 class Loaded:
     """What loading a catalogue came to: how many entries are new or changed, and the codes of those that were left.
 
-    `kept` are entries that a person changed since and that the file has otherwise.
+    `kept` are entries that the catalogue has otherwise, or has retired, and that a person changed or decided on.
     """
 
     changed: int
@@ -29,9 +29,14 @@ def load_phenomena(store: Store, phenomena: Sequence[Phenomenon], change: Catalo
     An entry that the catalogue lacks stays as it is, for evidence may rest on it; so does one that is retired here.
     """
     known = _by_code(store)
+    require_free_codes(store, (one for one in phenomena if one.code not in known))
     changed_by_hand = {row["code"] for row in store.rows(_CHANGED_BY_HAND)}
-    differing = {one.code for one in phenomena if one.code in known and known[one.code] != one}
-    kept = {code for code in differing if code in changed_by_hand or known[code].retired}
+    differing = [one for one in phenomena if one.code in known and known[one.code] != one]
+    kept = {
+        one.code
+        for one in differing
+        if one.code in changed_by_hand or known[one.code].retired or (one.retired and _is_used(store, one.code))
+    }
     taken = [known[one.code] if one.code in kept else one for one in phenomena]
     changed = _save_all(store, known, taken, change)
     return Loaded(changed, tuple(one.code for one in phenomena if one.code in kept and not known[one.code].retired))
@@ -56,9 +61,15 @@ def save_phenomena(store: Store, phenomena: Sequence[Phenomenon], change: Catalo
     known = _by_code(store)
     require_free_codes(store, (one for one in phenomena if one.code not in known))
     for one in phenomena:
-        if one.code in known and one.retired != known[one.code].retired:
-            _refuse(one, known[one.code])
+        here = known.get(one.code)
+        if here and one.retired != here.retired and (here.retired or _is_used(store, one.code)):
+            _refuse(one, here)
     return _save_all(store, known, phenomena, change)
+
+
+def _is_used(store: Store, code: str) -> bool:
+    """Tell whether anything waits or was decided for an entry."""
+    return store.value("SELECT 1 FROM candidates WHERE phenomenon_code = ? LIMIT 1", (code,)) is not None
 
 
 def _refuse(asked: Phenomenon, known: Phenomenon) -> None:
@@ -125,6 +136,7 @@ def _save_all(
     store: Store, known: Mapping[str, Phenomenon], phenomena: Sequence[Phenomenon], change: CatalogueChange
 ) -> int:
     incoming = {one.code: one for one in phenomena}
+    _refuse_lost_successors({**known, **incoming}, incoming.values())
     changed = [one for one in incoming.values() if known.get(one.code) != one]
     for one in changed:
         store.database.table("phenomena").upsert({**_columns(one), "position": len(known)}, pk="code")
@@ -134,6 +146,21 @@ def _save_all(
         enumerate(_find_order(known.values(), incoming)),
     )
     return len(changed)
+
+
+def _refuse_lost_successors(known: Mapping[str, Phenomenon], phenomena: Iterable[Phenomenon]) -> None:
+    """Refuse a retired entry that leads nowhere: to no entry, or by way of others to itself."""
+    for one in phenomena:
+        ways, waiting = set[str](), list(one.superseded_by)
+        while waiting:
+            code = waiting.pop()
+            if code not in known or code == one.code:
+                raise CatalogueError(
+                    f"{one.code} is retired in favour of {code}, which cannot take its place", "name other entries"
+                )
+            if code not in ways:
+                ways.add(code)
+                waiting.extend(known[code].superseded_by)
 
 
 def _find_order(known: Collection[Phenomenon], incoming: Mapping[str, Phenomenon]) -> list[str]:

@@ -191,3 +191,12 @@ def show_controls(content: bytes) -> str:
 def say(line: str) -> None:
     """Say something to the person, on stderr: stdout belongs to data."""
     click.echo(line, err=True)
+
+
+def tell_stranded(stranded: Mapping[str, Sequence[str]]) -> None:
+    """Say which decisions stand on retired entries, where nobody sees them."""
+    for code, papers in stranded.items():
+        say(
+            f"Decided for {code}, which was retired: {name_some(papers)}. `bmp phenomena merge` or `split` carries"
+            " acceptances; decide the others for what took its place."
+        )

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import click
 
-from curation.cli.context import AppContext, json_option, name_some, pass_app, program_version, say, write_json
+from curation.cli.context import (
+    AppContext,
+    json_option,
+    name_some,
+    pass_app,
+    program_version,
+    say,
+    tell_stranded,
+    write_json,
+)
 from db.errors import StoreError
 
 
@@ -109,7 +118,6 @@ def merge(app: AppContext, other: Path, as_json: bool) -> None:
     come to the same decisions. `bmp queue conflicts` lists those that differ.
     """
     from db.carrying import find_stranded
-    from db.conflicts import list_conflicts
     from db.merging import merge as merge_stores
     from db.store import open_copy
     from db.times import to_text
@@ -119,7 +127,7 @@ def merge(app: AppContext, other: Path, as_json: bool) -> None:
             raise StoreError(f"{other} is the database itself", "name another one")
         with open_copy(other, clock=app.clock) as theirs:
             merged = merge_stores(store, theirs, now=to_text(app.clock()), program_version=program_version())
-        conflicts = 0 if app.settings.blind else len(list_conflicts(store))
+        conflicts = 0 if app.settings.blind else len(app.review(store).conflicts())
         stranded = find_stranded(store)
     if as_json:
         write_json({**asdict(merged), "conflicts": conflicts, "stranded": stranded})
@@ -130,7 +138,6 @@ def merge(app: AppContext, other: Path, as_json: bool) -> None:
         f" {merged.candidates} candidates and {merged.phenomena} phenomena came with them,"
         f" {merged.reopened} acceptances were re-opened."
     )
-    for code, papers in stranded.items():
-        say(f"{papers} papers are accepted for {code}, which was retired: `bmp phenomena merge {code} ...` or `split`")
+    tell_stranded(stranded)
     if conflicts:
         say(f"{conflicts} candidates are decided differently: `bmp queue conflicts` lists them.")

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from curation.cli.context import AppContext, json_option, name_some, note_option, pass_app, say, write_json
-from curation.cli.editing import edit_for
+from curation.cli.editing import edit_for, require_one
 from db.errors import UsageError
 from db.records import Aspect, Maturity, Phenomenon
 from db.text import clean_line, require_arxiv_id
@@ -68,27 +68,30 @@ def add(
     A code that is or was another entry's is refused.
     """
     from curation.catalogue import load_catalogue
-    from db.upkeep import require_free_codes
 
     given = _given(fields)
     if file is not None and (code or given):
         raise UsageError("name a file or give an entry by options", "not both")
     with app.open_store() as store:
+
+        def take(entries: list[Phenomenon]) -> list[Phenomenon]:
+            app.upkeep(store).add(entries, note)
+            return entries
+
         if file is not None:
-            entries: list[Phenomenon] | None = load_catalogue(file)
-        elif code or given:
-            entries = [_checked(_from_options(code, given))]
+            added = take(load_catalogue(file))
+        elif code is not None or given:
+            added = take([_checked(_from_options(code, given))])
         else:
-            entries = edit_for(app, _NEW, "new-entry", lambda found: require_free_codes(store, found))
-        added = app.upkeep(store).add(entries, note) if entries else 0
+            added = edit_for(app, _NEW, "new-entry", take) or []
     if as_json:
-        write_json([asdict(one) for one in entries or ()])
-    say(f"{added} added: {name_some([one.code for one in entries])}." if entries else "Nothing was added.")
+        write_json([asdict(one) for one in added])
+    say(f"{len(added)} added: {name_some([one.code for one in added])}." if added else "Nothing was added.")
 
 
 def _given(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields that were given, as an entry has them; what is empty was not."""
-    given = {name: value for name, value in fields.items() if value}
+    """Return the fields that were given, as an entry has them."""
+    given = {name: value for name, value in fields.items() if value not in (None, ())}
     for name in ("keywords", "counts", "excludes"):
         if name in given:
             given[name] = tuple(clean_line(text) for text in given[name])
@@ -147,26 +150,18 @@ def edit(app: AppContext, /, code: str, note: str | None, as_json: bool, **field
     given = _given(fields)
     with app.open_store() as store:
         entry = find_phenomenon(store, code)
+
+        def take(entries: list[Phenomenon]) -> bool:
+            return app.upkeep(store).edit(entry, require_one(entries), note)
+
         if given:
-            edited: Phenomenon | None = _checked(_changed(entry, given))
+            changed = take([_checked(_changed(entry, given))])
         else:
-            found = edit_for(app, render_catalogue([entry]), code, lambda found: _require_same(code, found))
-            edited = found[0] if found else None
-        changed = edited is not None and app.upkeep(store).edit(code, edited, note)
+            changed = bool(edit_for(app, render_catalogue([entry]), code, take))
         now = find_phenomenon(store, code)
     if as_json:
         write_json(asdict(now))
     say(f"{code} was changed; the next night matches papers against it anew." if changed else "Nothing was changed.")
-
-
-def _require_same(code: str, found: list[Phenomenon]) -> None:
-    from db.errors import CatalogueError
-
-    if [one.code for one in found] != [code]:
-        raise CatalogueError(
-            f"the edited text must be the entry {code} alone",
-            f"its code stays; `bmp phenomena merge {code} CODE` moves",
-        )
 
 
 @click.command("import")

@@ -30,7 +30,7 @@ from db.times import to_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from curation.proposals import Acceptance
+    from db.records import Phenomenon
     from db.store import Row, Store
 
 DEFAULT_LIMIT = 20
@@ -181,44 +181,48 @@ def _dismiss(app: AppContext, store: Store, number: int, as_json: bool) -> None:
 
 
 def _accept(app: AppContext, store: Store, number: int, words: Mapping[str, Any], as_json: bool) -> None:
-    from curation.proposals import accept_proposal
+    from curation.cli.editing import edit_for, require_one
+    from curation.proposals import Acceptance, accept_proposal
 
-    acceptance = _read_acceptance(words) if any(words[name] for name in _ENTRY) else _edit(app, store, number, words)
-    if acceptance is None:
+    evidence = [require_arxiv_id(text) for text in words["evidence"]]
+    stance = Stance(words["stance"] or Stance.SUPPORTS)
+
+    def take(entries: list[Phenomenon]) -> Row:
+        acceptance = Acceptance(require_one(entries), evidence, stance)
+        return accept_proposal(store, app.review(store), number, acceptance, now=to_text(app.clock()))
+
+    made: Row | None
+    if any(words[name] for name in (*_ENTRY, "keywords")):
+        made = take([_read_entry(words)])
+    else:
+        made = edit_for(app, _draft(store, number), f"proposal-{number}", take)
+    if made is None:
         say("Nothing was written, so the proposal stays open.")
-        return
-    made = accept_proposal(store, app.review(store), number, acceptance, now=to_text(app.clock()))
-    if as_json:
+    elif as_json:
         write_json(made)
     else:
         accepted, queued = len(made["accepted"]), len(made["queued"])
         say(f"{made['code']} is in the catalogue, with {accepted} papers accepted and {queued} in the queue.")
 
 
-def _edit(app: AppContext, store: Store, number: int, words: Mapping[str, Any]) -> Acceptance | None:
-    """Let the user write the entry in the editor, which begins with what the proposal gives."""
-    from curation.cli.editing import edit_for
-    from curation.proposals import Acceptance
+def _draft(store: Store, number: int) -> str:
+    """Return the text that an entry begins with in the editor: what the proposal gives."""
     from db.proposals import CENTRAL, find_proposal
-    from db.upkeep import require_free_codes
 
     proposal = find_proposal(store, number)
     central = proposal["central"][:CENTRAL]
-    titles = "".join(f"#   {one['arxiv_id']}  {clean_line(one['title'])}\n" for one in central)
-    keywords = json.dumps([clean_line(term) for term in proposal["terms"]], ensure_ascii=False)
-    references = json.dumps([one["arxiv_id"] for one in central])
-    text = _TEMPLATE.format(number=number, titles=titles, keywords=keywords, references=references)
-    found = edit_for(app, text, f"proposal-{number}", lambda entries: require_free_codes(store, entries[:1]))
-    evidence = [require_arxiv_id(one) for one in words["evidence"]]
-    return Acceptance(found[0], evidence, Stance(words["stance"] or Stance.SUPPORTS)) if found else None
+    return _TEMPLATE.format(
+        number=number,
+        titles="".join(f"#   {one['arxiv_id']}  {clean_line(one['title'])}\n" for one in central),
+        keywords=json.dumps([clean_line(term) for term in proposal["terms"]], ensure_ascii=False),
+        references=json.dumps([one["arxiv_id"] for one in central]),
+    )
 
 
-def _read_acceptance(words: Mapping[str, Any]) -> Acceptance:
+def _read_entry(words: Mapping[str, Any]) -> Phenomenon:
     from curation.catalogue import read_entry
-    from curation.proposals import Acceptance
 
     if missing := [name for name in _ENTRY if not words[name]]:
         raise UsageError(f"--{missing[0]} is missing", "an entry needs --code, --aspect, --group, --title, --statement")
     table = {name: words[name] for name in _ENTRY} | {"keywords": list(words["keywords"])}
-    evidence = [require_arxiv_id(text) for text in words["evidence"]]
-    return Acceptance(read_entry(table, "the command line"), evidence, Stance(words["stance"] or Stance.SUPPORTS))
+    return read_entry(table, "the command line")

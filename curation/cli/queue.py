@@ -21,6 +21,7 @@ from curation.cli.context import (
     pass_app,
     say,
     show_controls,
+    tell_stranded,
     write_json,
     write_table,
 )
@@ -388,6 +389,7 @@ def import_command(
     there already is left out, so that a file can be imported twice.
     """
     from curation.decisions_file import import_decisions
+    from db.carrying import find_stranded
 
     if format_ == OWN:
         refuse_options(file, phenomenon=phenomenon, stance=stance)
@@ -403,9 +405,11 @@ def import_command(
         return
     with app.open_store() as store:
         added, known = import_decisions(store, content, name=file.name, reviewer=app.settings.reviewer, clock=app.clock)
+        stranded = find_stranded(store)
     if as_json:
-        write_json({"added": added, "known": known})
+        write_json({"added": added, "known": known, "stranded": stranded})
     say(f"{added} decisions added, {known} were there already.")
+    tell_stranded(stranded)
 
 
 @queue.command("export")

@@ -15,6 +15,7 @@ from db.records import Phenomenon
 from db.text import clean_line, require_arxiv_id
 
 if TYPE_CHECKING:
+    from curation.cli.editing import Take
     from curation.upkeep import Moved
     from db.store import Store
 
@@ -35,6 +36,8 @@ def merge(app: AppContext, code: str, into: str, queue: bool, note: str | None, 
     Each accepted paper is accepted there by a decision of yours, on the same revision, stance and sentence; what was
     decided there already stays. What waited for CODE waits for INTO. Saying it again carries what was decided since.
     """
+    if app.settings.blind and not queue:
+        raise UsageError("carrying evidence shows what others decided, and the review is blind", "say --queue with it")
     with app.open_store() as store:
         moved = app.upkeep(store, dry_run=dry_run).merge(code, into, note=note, queue=queue)
     _tell_moved(code, [moved], dry_run, as_json)
@@ -67,9 +70,14 @@ def split(
     from curation.catalogue import load_catalogue
 
     chosen = dict(_parse_given(one) for one in given)
+    if app.settings.blind and (chosen or rest):
+        raise UsageError("carrying evidence shows what others decided, and the review is blind", "let all of it wait")
     with app.open_store() as store:
-        parts = load_catalogue(file) if file else _edit_parts(app, store, code)
-        moved = app.upkeep(store, dry_run=dry_run).split(code, parts, given=chosen, rest=rest, note=note)
+
+        def take(parts: list[Phenomenon]) -> list[Moved]:
+            return app.upkeep(store, dry_run=dry_run).split(code, parts, given=chosen, rest=rest, note=note)
+
+        moved = take(load_catalogue(file)) if file else _edit_parts(app, store, code, take)
     _tell_moved(code, moved, dry_run, as_json)
 
 
@@ -80,20 +88,19 @@ def _parse_given(text: str) -> tuple[str, str]:
     return require_arxiv_id(arxiv_id), code.strip()
 
 
-def _edit_parts(app: AppContext, store: Store, code: str) -> list[Phenomenon]:
-    """Return the new entries as written in the editor, which begins with the old one twice; none if it was split."""
+def _edit_parts(app: AppContext, store: Store, code: str, take: Take[list[Moved]]) -> list[Moved]:
+    """Take the new entries as written in the editor, which begins with the old one twice; none if it was split."""
     from curation.catalogue import render_catalogue
     from db.phenomena import find_phenomenon
-    from db.upkeep import require_free_codes
 
     entry = find_phenomenon(store, code, retired=True)
     if entry.retired:
-        return []
+        return take([])
     twice = f"# Give both entries new codes, for {code} is never used again.\n" + render_catalogue([entry]) * 2
-    found = edit_for(app, twice, code, lambda found: require_free_codes(store, found))
-    if not found:
+    moved = edit_for(app, twice, code, take)
+    if moved is None:
         raise UsageError("nothing was written, so nothing was split", "name a file, or write the new entries")
-    return found
+    return moved
 
 
 def _tell_moved(code: str, moved: list[Moved], dry_run: bool, as_json: bool) -> None:

@@ -63,6 +63,8 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
         for target, part in parts.items():
             _write_synced(part, contents[target])
         for target, part in parts.items():
+            if target.is_file():  # who may read it is for its owner to say
+                part.chmod(target.stat().st_mode & 0o777)
             part.replace(target)
     except OSError as error:
         raise ExportError(f"cannot write {target}: {error.strerror or error}") from error

@@ -159,6 +159,8 @@ def _fill(part: Path, files: Mapping[str, bytes]) -> None:
 
 def _put(part: Path, place: Path, exchange: Callable[[Path, Path], bool]) -> None:
     """Let the new folder take the place of the old one; the old one is where the new one was, or beside it."""
+    if place.is_dir():  # who may read and write it is for its owner to say
+        part.chmod(place.stat().st_mode & 0o7777)
     if not place.exists():
         part.rename(place)
     elif not exchange(part, place):

@@ -109,7 +109,7 @@ def write_changelog(
         raise UsageError(f"{format} has no span", f"--since goes with {' or '.join(CHANGELOGS)}")
     if until is not None and until < since:
         raise UsageError(f"the span ends on {until}, before it begins", "name the earlier day with --since")
-    end = OPEN_END if until is None else (until + timedelta(days=1)).isoformat()
+    end = OPEN_END if until is None or until == date.max else (until + timedelta(days=1)).isoformat()
     with reading_at_once(store):
         moves = find_moves(store, since=since.isoformat(), until=end)
     data = _encode(CHANGELOGS[format](moves))

@@ -18,10 +18,10 @@ from curation.intake.records import Listed, Reading, make_listed
 from db.errors import UsageError
 from db.text import clean_line
 
-# Where an id may stand, the surest first; what speaks of the paper in words comes last.
+# Where an id may stand, the surest first.
 _TELLING = (
     "eprint", "url", "howpublished", "journal", "journaltitle", "number", "booktitle", "publisher", "school",
-    "institution", "series", "ee", "link", "pdf", "file", "extra", "note", "annote", "annotation", "addendum",
+    "institution", "series", "ee", "link", "pdf", "file", "extra",
 )  # fmt: skip
 _BARE = ("arxivid", "arxiv", "eprint")
 _NOTES = ("note", "annote", "annotation", "addendum")
@@ -100,6 +100,7 @@ def _read_entry(entry: Entry, key: str) -> Listed:
         title=parse_tex(fields.get("title", "")),
         bare=_bare_ids(fields),
         telling=[fields[name] for name in _TELLING if name in fields],
+        prose=[fields[name] for name in _NOTES if name in fields],
         doi=fields.get("doi", ""),
         key=key,
         notes=[parse_tex(fields[name]) for name in _NOTES if name in fields],

@@ -16,7 +16,11 @@ LONGEST_NOTE = 500
 _LONGEST_RAW = 20_000
 # crossref.org/blog/dois-and-matching-regular-expressions
 # What Zotero writes for a note beside an arXiv paper; it says nothing that the id does not.
-_ID_ALONE = re.compile(r"arxiv:\s*\S+(?:\s+\[[^\]]*\])?(?:\s+version:? ?\d+)?", re.IGNORECASE)
+_ID_ALONE = re.compile(
+    r"(?:arxiv (?:preprint|e-prints?),? )?(?:arxiv:\s*|(?:https?://)?(?:www\.)?arxiv\.org/(?:abs|pdf)/)\S+"
+    r"(?:\s+\[[^\]]*\])?(?:\s+version:? ?\d+)?\.?",
+    re.IGNORECASE,
+)
 _DOI = re.compile(r"10\.\d{4,9}/[^\s\"<>{}]+")
 
 
@@ -63,6 +67,7 @@ def make_listed(
     title: str,
     bare: Sequence[str] = (),
     telling: Sequence[str] = (),
+    prose: Sequence[str] = (),
     doi: str = "",
     key: str = "",
     notes: Iterable[str] = (),
@@ -74,12 +79,13 @@ def make_listed(
     Args:
         bare: texts that are an arXiv id and nothing else, if they are any.
         telling: texts in which an id may stand as an address, as a DOI or behind `arXiv:`; the surest first.
+        prose: texts that may be an id alone; one among words is another paper's, which this one speaks of.
         notes: what a person wrote, with or without HTML.
         labels: keywords or tags, one of which may be a stance.
     """
     return Listed(
         clean_line(place),
-        _find_id(bare, (*bare, doi, *telling)),
+        _find_id((*bare, *_take_lone(prose)), (*bare, doi, *telling)),
         clean_line(title[:_LONGEST_RAW])[:LONGEST_TITLE],
         find_doi(doi) or next(filter(None, map(find_doi, telling)), None),
         clean_line(key)[:LONGEST_TITLE] or None,
@@ -87,6 +93,12 @@ def make_listed(
         find_stance(list(labels)),
         tuple(filter(None, (clean_line(section)[:LONGEST_TITLE] for section in sections))),
     )
+
+
+def _take_lone(prose: Iterable[str]) -> list[str]:
+    """Return the ids that stand alone in a line of a text."""
+    lines = (line for text in prose for line in render_plain(text[:_LONGEST_RAW]).splitlines())
+    return [found for line in lines if _ID_ALONE.fullmatch(line.strip()) and (found := find_arxiv_id(line))]
 
 
 def _find_id(bare: Sequence[str], telling: Sequence[str]) -> str | None:

@@ -11,7 +11,7 @@ _TITLES = ("title", "primary_title", "short_title", "translated_title")
 _TELLING = (
     "urls", "url", "link", "volume", "file_attachments1", "file_attachments2", "number", "accession_number",
     "call_number", "journal_name", "secondary_title", "alternate_title1", "publisher", "id", "custom1", "custom2",
-    "custom3", "custom4", "custom5", "custom6", "custom7", "custom8", "note", "notes", "notes_abstract",
+    "custom3", "custom4", "custom5", "custom6", "custom7", "custom8",
 )  # fmt: skip
 _BARE = ("accession_number", "number", "id", "volume")  # the volume of a CoRR article is `abs/` and its id
 
@@ -31,6 +31,7 @@ def _read_record(place: str, fields: Fields) -> Listed:
         title=next((fields[name] for name in _TITLES if fields.get(name)), ""),
         bare=[fields.get(name, "").removeprefix("abs/") for name in _BARE],
         telling=[fields[name] for name in _TELLING if name in fields],
+        prose=[fields[name] for name in ("note", "notes") if name in fields],
         doi=fields.get("doi", ""),
         key=fields.get("id", ""),
         notes=[fields[name] for name in ("notes", "research_notes") if name in fields],

@@ -129,8 +129,8 @@ def test_a_revision_re_opens_and_a_withdrawal_is_told_as_one(opened: Store, with
 
 def test_maturity_moves_up_and_down_and_keeps_why(opened: Store) -> None:
     for day, maturity in ((3, Maturity.REPLICATED), (6, Maturity.CONTESTED)):
-        edited = replace(find_phenomenon(opened, "W2.2"), maturity=maturity)
-        upkeep(opened, day).edit("W2.2", edited, f"why {maturity}")
+        seen = find_phenomenon(opened, "W2.2")
+        upkeep(opened, day).edit(seen, replace(seen, maturity=maturity), f"why {maturity}")
     assert moved(opened, 0, 5) == [(MoveKind.PROMOTED, "W2.2", "2026-10-08", "ben")]
     (move,) = find_moves(opened, since=to_text(on(5)), until=to_text(on(9))).moves
     assert (move.kind, move.before, move.after, move.note) == (
@@ -151,7 +151,7 @@ def test_a_merged_entry_is_retired_and_its_evidence_is_added_where_it_went(opene
 
 def test_new_and_reworded_entries_are_told_and_the_programs_own_are_counted(opened: Store) -> None:
     upkeep(opened, 3).add([Phenomenon("W2.3", Aspect.WHAT, "Dynamics", "Slingshots", "Norms grow in bursts.")])
-    upkeep(opened, 4).edit("W2.2", replace(GROKKING, statement="Generalisation comes late."))
+    upkeep(opened, 4).edit(GROKKING, replace(GROKKING, statement="Generalisation comes late."))
     assert moved(opened, 1, 9) == [
         (MoveKind.NEW, "W2.3", "2026-10-08", "ben"),
         (MoveKind.REWORDED, "W2.2", "2026-10-09", "ben"),

@@ -440,3 +440,23 @@ class TestFiles:
         for format_ in Format:
             with pytest.raises(UsageError):
                 parse_list(b"", "empty", format_)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("@article{a, title={No}, doi={10.1000/n.1}, note={A refutation of arXiv:2611.00004}}", "a.bib"),
+        ("@article{a, title={No}, annotation={See https://arxiv.org/abs/2611.00004 for more}}", "a.bib"),
+        ("TY  - JOUR\nTI  - No\nN2  - We refute arXiv:2611.00004.\nN1  - against arXiv:2611.00004 all\nER  - \n", "a.ris"),
+        ('[{"type": "article", "title": "No", "note": "Comment on arXiv:2611.00004"}]', "a.json"),
+    ],
+)
+def test_a_paper_that_speaks_of_another_one_is_not_that_one(text: str, name: str) -> None:
+    (entry,) = parse_list(text.encode(), name, detect_format(text.encode(), name)).entries
+    assert entry.arxiv_id is None
+
+
+def test_an_id_that_stands_alone_in_a_note_is_the_papers() -> None:
+    text = "@article{a, title={Yes}, note={arXiv preprint arXiv:2611.00004}}"
+    (entry,) = parse_list(text.encode(), "a.bib", detect_format(text.encode(), "a.bib")).entries
+    assert entry.arxiv_id == "2611.00004"
