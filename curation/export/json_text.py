@@ -83,6 +83,8 @@ def _evidence(piece: Evidence) -> dict[str, Any]:
         "version": piece.version,
         "title": piece.title,
         "authors": piece.authors,
+        "categories": piece.categories,
+        "doi": piece.doi,
         "published": piece.published,
         "url": piece.url,
         "stance": piece.stance.value,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from db.text import clean_line
 
@@ -46,6 +47,21 @@ textit rm bf it cal left right big Big bigl bigr Bigl Bigr langle rangle lceil r
 lVert rVert lvert rvert Vert vert backslash quad qquad colon
 """
 _HARMLESS = frozenset(_HARMLESS_NAMES.split()) | frozenset(",;:! |%#&_{}")
+# A call that lacks what it works on, and a script inside text.
+_WITH_GROUP = (
+    "hat|widehat|bar|overline|underline|tilde|widetilde|vec|dot|ddot|check|breve|acute|grave|mathrm|mathbf|mathit|mathsf"
+    "|mathtt|mathcal|mathbb|mathfrak|mathscr|boldsymbol|operatorname|text|textrm|textbf|textit"
+)
+_BROKEN = re.compile(
+    rf"\\(?:{_WITH_GROUP})(?![A-Za-z])(?!\s*[{{A-Za-z0-9])"
+    r"|\\(?:[tdfr]*frac|binom)(?![A-Za-z])(?!\s*(?:\{[^{}]*\}|[A-Za-z0-9])\s*(?:\{|[A-Za-z0-9]))"
+    r"|\\sqrt(?![A-Za-z])(?!\s*(?:\[[^\]]*\]\s*)?[{A-Za-z0-9])"
+    r"|\\(?:left|right|[Bb]ig[lr]?)(?![A-Za-z])(?!\s*(?:[()\[\]|./<>]|\\[a-zA-Z{}|]))"
+    r"|\\text(?:rm|bf|it)?\s*\{[^{}]*[\^_]"
+)
+_GROUP, _TWICE = "\x01", "\x02"  # what stands for a group that is sound, and for one that is not
+_ATOM = r"(?:\\[A-Za-z]+|\\.|[^\^_\s])"
+_SECOND = re.compile(rf"\^\s*{_ATOM}'*(?:\s*_\s*{_ATOM})?\s*\^|_\s*{_ATOM}(?:\s*\^\s*{_ATOM})?\s*_|'\s*\^|\x02")
 _MATH_BRACES = {r"\{": r"\lbrace ", r"\}": r"\rbrace "}
 
 
@@ -78,11 +94,34 @@ def _safe_formula(formula: str) -> str | None:
     calls = _COMMAND.findall(formula)
     if "^^" in formula or any(call not in _HARMLESS for call in calls):
         return None  # ^^5c is a backslash to TeX
-    if re.search(r"[\^_]\s*(?:[\^_]|$)", formula) or calls.count("left") != calls.count("right"):
+    if re.search(r"[\^_]\s*(?:[\^_}]|$)", formula) or _BROKEN.search(formula) or _has_second_script(formula):
+        return None
+    if not _are_paired(calls):
         return None
     safe = re.sub(r"\\[{}]", lambda brace: _MATH_BRACES[brace[0]], formula)
     safe = re.sub(r"(?<!\\)[#%&]", lambda special: f"\\{special[0]}", safe)
     return safe if _is_balanced(safe) else None
+
+
+def _has_second_script(formula: str) -> bool:
+    """Tell whether some base has two superscripts or two subscripts, which TeX refuses; groups count by themselves."""
+    while (inner := re.sub(r"(?<!\\)\{[^{}]*\}", _check_group, formula)) != formula:
+        formula = inner
+    return _SECOND.search(formula) is not None
+
+
+def _check_group(group: re.Match[str]) -> str:
+    return _TWICE if _SECOND.search(group[0]) else _GROUP
+
+
+def _are_paired(calls: Sequence[str]) -> bool:
+    """Tell whether each `left` has its `right` behind it."""
+    depth = 0
+    for call in calls:
+        depth += (call == "left") - (call == "right")
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 def _is_balanced(text: str) -> bool:

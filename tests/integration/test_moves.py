@@ -217,3 +217,21 @@ def test_a_span_that_is_none_is_wrong_usage(bmp: Bmp, place: Path, words: tuple[
     assert place.exists()
     result = bmp("export", *words)
     assert (result.code, result.out) == (2, "")
+
+
+def test_what_an_undo_brings_back_is_dated_by_the_undo(opened: Store) -> None:
+    found = decide(opened, 3, SUPPORTS)
+    decide(opened, 6, REJECT)
+    Review(opened, reviewer="ada", clock=lambda: on(8)).undo(found)
+    assert moved(opened, 7, 9) == [(MoveKind.ADDED, "W2.2", "2026-10-13", "ada")]
+
+
+def test_the_calendars_last_month_ends_no_export(opened: Store) -> None:
+    last = datetime(9999, 12, 15, tzinfo=UTC)
+    Review(opened, reviewer="ada", clock=lambda: last).decide_paper(PAPER, "W2.2", SUPPORTS)
+    assert list_months(opened)[0].of(MoveKind.ADDED)
+
+
+def test_another_aspect_is_told(opened: Store) -> None:
+    upkeep(opened, 4).edit(GROKKING, replace(GROKKING, aspect=Aspect.HOW))
+    assert moved(opened, 1, 9) == [(MoveKind.REWORDED, "W2.2", "2026-10-09", "ben")]

@@ -20,8 +20,9 @@ from curation.catalogue import load_catalogue, parse_catalogue, render_catalogue
 from curation.evidence import Evidence, load_evidence
 from curation.review import Decision, Review
 from curation.upkeep import Upkeep
+from db.candidates import find_candidate_id
 from db.carrying import find_stranded
-from db.decisions import list_decisions
+from db.decisions import append_verdict, list_decisions
 from db.errors import CatalogueError, UsageError
 from db.merging import merge
 from db.papers import save_papers
@@ -563,3 +564,93 @@ def test_decisions_on_a_retired_entry_go_out_and_come_back_in_bulk(bmp: Bmp, pla
     assert bmp("queue", "export", file).code == 0
     assert file.read_text(encoding="utf-8").count(PAPERS[0]) == 2
     assert bmp("queue", "import", file).code == 0
+
+
+# What must not get lost
+
+
+def test_what_is_disputed_waits_where_it_goes(tmp_path: Path) -> None:
+    for name in ("a.db", "b.db"):
+        fill(tmp_path / name)
+    with open_store(tmp_path / "b.db") as theirs:
+        decide(theirs, PAPERS[0], "H1.1", Decision(Verdict.REJECT), by="cy")
+    with open_store(tmp_path / "a.db") as store:
+        decide(store, PAPERS[0], "H1.1", SUPPORTS, minute=1)
+        with open_copy(tmp_path / "b.db") as theirs:
+            merge(store, theirs, now=to_text(NOW), program_version="test")
+        moved = upkeep(store).merge("H1.1", "H1.2")
+        assert (moved.accepted, moved.queued, waiting(store, "H1.2")) == (0, 1, {PAPERS[0]})
+
+
+def test_what_was_carried_and_taken_back_is_not_carried_again(store: Store) -> None:
+    decide(store, PAPERS[0], "H1.1", SUPPORTS)
+    upkeep(store).merge("H1.1", "H1.2")
+    Review(store, reviewer="ben", clock=lambda: NOW + timedelta(days=2)).undo()
+    assert upkeep(store).merge("H1.1", "H1.2").accepted == 0
+    assert evidence(store, "H1.2") == {}
+
+
+def test_what_was_re_opened_is_re_opened_there_though_the_text_came_back(store: Store) -> None:
+    decide(store, PAPERS[0], "H1.1", SUPPORTS)
+    bring(store, paper(PAPERS[0], 2))
+    bring(store, replace(paper(PAPERS[0], 3), abstract=paper(PAPERS[0], 1).abstract))
+    assert evidence(store, "H1.1")[PAPERS[0]].status is Status.REOPENED
+    upkeep(store).merge("H1.1", "H1.2")
+    assert evidence(store, "H1.2")[PAPERS[0]].status is Status.REOPENED
+
+
+def test_a_decision_after_all_others_on_a_retired_entry_is_told_though_the_paper_waits_elsewhere(store: Store) -> None:
+    decide(store, PAPERS[0], "H1.1", Decision(Verdict.MAYBE))
+    decide(store, PAPERS[1], "H1.1", SUPPORTS)
+    upkeep(store).merge("H1.1", "H1.2")
+    for arxiv_id, verdict, stance in ((PAPERS[0], Verdict.ACCEPT, SUPPORTS.stance), (PAPERS[1], Verdict.REJECT, None)):
+        candidate_id = find_candidate_id(store, arxiv_id, "H1.1")
+        assert candidate_id is not None
+        with store.transaction():  # as a merge of databases brings it
+            append_verdict(
+                store, candidate_id, verdict, stance=stance, reviewer="cy", now=to_text(NOW + timedelta(days=3))
+            )
+    assert find_stranded(store) == {"H1.1": (PAPERS[0], PAPERS[1])}
+
+
+def test_loading_retires_no_entry_that_anything_was_decided_for(store: Store) -> None:
+    decide(store, PAPERS[0], "H1.1", SUPPORTS)
+    gone = [replace(one, retired=True, superseded_by=("W2.2",)) for one in (LOSS, SPLIT)]
+    with store.transaction():
+        loaded = load_phenomena(store, [*gone, GROKKING], LOADED)
+    assert loaded.kept == ("H1.1",)
+    assert [one.code for one in list_phenomena(store)] == ["H1.1", "W2.2"]
+
+
+@pytest.mark.parametrize("successor", ["Z9.9", "H1.1"])
+def test_a_retired_entry_leads_to_another_one(store: Store, successor: str) -> None:
+    with pytest.raises(CatalogueError, match="cannot take its place"):
+        upkeep(store).load([replace(LOSS, retired=True, superseded_by=(successor,))])
+
+
+def test_codes_differ_by_more_than_case(store: Store) -> None:
+    with pytest.raises(CatalogueError, match="never given twice"), store.transaction():
+        load_phenomena(store, parts("h1.1"), LOADED)
+
+
+def test_an_edit_over_somebody_elses_is_refused(store: Store) -> None:
+    upkeep(store).edit(LOSS, replace(LOSS, maturity=Maturity.CONTESTED))
+    with pytest.raises(CatalogueError, match="changed meanwhile"):
+        upkeep(store).edit(LOSS, replace(LOSS, title="Other"))
+    assert find_phenomenon(store, "H1.1").maturity is Maturity.CONTESTED
+
+
+def test_what_was_written_for_a_split_is_kept_where_it_cannot_be_done(bmp: Bmp, place: Path, editor: Editor) -> None:
+    editor("""sed -i '0,/H1.1/s//H1.8/; s/^code = "H1.1"/code = "H1.2"/' "$1" """)
+    result = bmp("phenomena", "split", "H1.1")
+    assert result.code == 2
+    (kept,) = (place.parent / "edits").iterdir()
+    assert str(kept) in result.err
+
+
+def test_a_blind_reviewer_carries_nothing_unseen(bmp: Bmp, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_store(place) as store:
+        decide(store, PAPERS[0], "H1.1", SUPPORTS, by="cy")
+    monkeypatch.setenv("BMP_BLIND", "yes")
+    assert bmp("phenomena", "merge", "H1.1", "H1.2").code == 2
+    assert bmp("phenomena", "merge", "H1.1", "H1.2", "--queue").code == 0

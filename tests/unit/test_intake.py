@@ -447,7 +447,10 @@ class TestFiles:
     [
         ("@article{a, title={No}, doi={10.1000/n.1}, note={A refutation of arXiv:2611.00004}}", "a.bib"),
         ("@article{a, title={No}, annotation={See https://arxiv.org/abs/2611.00004 for more}}", "a.bib"),
-        ("TY  - JOUR\nTI  - No\nN2  - We refute arXiv:2611.00004.\nN1  - against arXiv:2611.00004 all\nER  - \n", "a.ris"),
+        (
+            "TY  - JOUR\nTI  - No\nN2  - We refute arXiv:2611.00004.\nN1  - against arXiv:2611.00004 all\nER  - \n",
+            "a.ris",
+        ),
         ('[{"type": "article", "title": "No", "note": "Comment on arXiv:2611.00004"}]', "a.json"),
     ],
 )
