@@ -226,7 +226,7 @@ def test_decisions_go_out_to_csv_and_come_back_into_another_database(filled: Bmp
     rows = list(csv.DictReader(io.StringIO(out.read_text(encoding="utf-8"))))
     assert [row["decision"] for row in rows] == ["reject", "accept"]  # of one second: by id
     assert rows[1]["note"] == "'=SUM(A1)"
-    assert filled("queue", "import", out, "--json").json == {"added": 0, "known": 2}
+    assert filled("queue", "import", out, "--json").json == {"added": 0, "known": 2, "stranded": {}}
     assert filled("queue", "export", "-").out.replace("\r\n", "\n") == out.read_text(encoding="utf-8")
 
 
@@ -460,7 +460,7 @@ def test_a_marked_sentence_goes_out_to_csv_and_comes_back(filled: Bmp, tmp_path:
     assert filled("queue", "undo").code == 0
     day = decided["decided_at"][:10]  # of another day it is another decision
     out.write_text(out.read_text(encoding="utf-8").replace(day, "2027-01-01"), encoding="utf-8")
-    assert filled("queue", "import", out, "--json").json == {"added": 1, "known": 0}
+    assert filled("queue", "import", out, "--json").json == {"added": 1, "known": 0, "stranded": {}}
     assert filled("queue", "show", decided["id"], "--json").json["sentence"].split() == words
 
 

@@ -321,7 +321,7 @@ def test_the_command_merges_tells_and_leaves_the_other_file_as_it_was(bmp: Bmp, 
     told = bmp("--db", mine, "db", "merge", theirs, "--json")
     assert told.code == 0
     expected = {"decisions": 1, "known": 0, "candidates": 0, "papers": 0, "phenomena": 0, "reopened": 0}
-    assert told.json == {**expected, "differing": [], "conflicts": 1}
+    assert told.json == {**expected, "differing": [], "conflicts": 1, "stranded": {}}
     assert "bmp queue conflicts" in told.err
     assert theirs.read_bytes() == before
     (conflict,) = bmp("--db", mine, "queue", "conflicts", "--json").json
@@ -350,7 +350,11 @@ def test_what_two_people_labelled_elsewhere_is_a_conflict_and_a_blind_export_hol
     for name, verdict in (("ada", "accept"), ("ben", "reject")):
         lines += f"W2.2,{PAPERS[0]},{verdict},,,{name},2026-11-01T00:00:00Z\n"
     (tmp_path / "labels.csv").write_text(lines, encoding="utf-8")
-    assert bmp(*db, "queue", "import", tmp_path / "labels.csv", "--json").json == {"added": 2, "known": 0}
+    assert bmp(*db, "queue", "import", tmp_path / "labels.csv", "--json").json == {
+        "added": 2,
+        "known": 0,
+        "stranded": {},
+    }
     (conflict,) = bmp(*db, "queue", "conflicts", "--json").json
     assert {side["reviewer"] for side in conflict["sides"]} == {"ada", "ben"}
     monkeypatch.setenv("BMP_BLIND", "yes")

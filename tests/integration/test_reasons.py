@@ -118,12 +118,16 @@ def test_a_database_of_before_the_reasons_is_upgraded(tmp_path: Path) -> None:
             ("rankings", "precision"): "REAL",
             ("rankings", "decided"): "INTEGER",
             ("decisions", "place"): "TEXT",
+            ("phenomena", "retired"): "INTEGER NOT NULL DEFAULT 0",
+            ("phenomena", "superseded_by"): "TEXT NOT NULL DEFAULT '[]'",
         }
+        store.connection.execute("CREATE TABLE catalogue_changes (code, kind, before, after, note, author, changed_at)")
         for (table, name), kind in later.items():
             store.connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
         fill_one(store, None)
         for table, name in later:
             store.connection.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
+        store.connection.execute("DROP TABLE catalogue_changes")
     with open_store(path, clock=lambda: NOW) as store:
         assert show(store)["because"] == {"words": [], "nearest": []}
         assert store.value("SELECT count(*) FROM match_reasons") == 0
