@@ -12,7 +12,7 @@ import click
 
 from curation.catalogue import parse_catalogue
 from curation.cli.context import AppContext, say
-from db.errors import BmpError, CatalogueError
+from db.errors import BmpError, CatalogueError, UsageError
 from db.records import Phenomenon
 
 Taken = TypeVar("Taken")
@@ -23,8 +23,11 @@ def edit_for(app: AppContext, text: str, name: str, take: Take[Taken]) -> Taken 
     """Let the user edit entries, and keep what cannot be taken in the folder `edits` beside the database.
 
     Raises:
+        UsageError: there is no editor and no terminal.
         BmpError: what was saved cannot be taken.
     """
+    if not sys.stdin.isatty() and not (app.environment.get("VISUAL") or app.environment.get("EDITOR")):
+        raise UsageError("there is no terminal to edit in", "give the fields as options or a file, or set EDITOR")
     return edit_entries(text, name, keep_in=app.settings.db.parent / "edits", now=app.clock(), take=take)
 
 

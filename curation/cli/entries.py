@@ -42,8 +42,18 @@ def _fields(command: Any) -> Any:
         click.option("--group", help="The heading that it stands under."),
         click.option("--title", help="The claim in a few words."),
         click.option("--statement", help="The claim."),
-        click.option("--keyword", "keywords", multiple=True, help="A phrase that abstracts use; may be repeated."),
-        click.option("--reference", "references", multiple=True, help="An arXiv id; may be repeated."),
+        click.option(
+            "--keyword",
+            "keywords",
+            multiple=True,
+            help="A phrase that abstracts use; may be repeated; takes the place of all before.",
+        ),
+        click.option(
+            "--reference",
+            "references",
+            multiple=True,
+            help="An arXiv id; may be repeated; takes the place of all before.",
+        ),
         click.option("--counts", multiple=True, help="What counts as evidence; may be repeated."),
         click.option("--excludes", multiple=True, help="What does not count; may be repeated."),
         click.option("--maturity", type=_MATURITY, help="How well it stands."),
@@ -145,7 +155,7 @@ def edit(app: AppContext, /, code: str, note: str | None, as_json: bool, **field
     Its evidence stays with it. `--maturity contested --note "..."` sets how well it stands.
     """
     from curation.catalogue import render_catalogue
-    from db.phenomena import find_phenomenon
+    from db.phenomena import catalogue_version, find_phenomenon
 
     given = _given(fields)
     with app.open_store() as store:
@@ -161,7 +171,9 @@ def edit(app: AppContext, /, code: str, note: str | None, as_json: bool, **field
         now = find_phenomenon(store, code)
     if as_json:
         write_json(asdict(now))
-    say(f"{code} was changed; the next night matches papers against it anew." if changed else "Nothing was changed.")
+    anew = catalogue_version([now]) != catalogue_version([entry])
+    said = f"{code} was changed" + ("; the next night matches papers against it anew." if anew else ".")
+    say(said if changed else "Nothing was changed.")
 
 
 @click.command("import")

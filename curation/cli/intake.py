@@ -89,8 +89,6 @@ def import_evidence(
     wanted = Wanted(code, as_ == EVIDENCE, Stance(stance) if stance else None, overrule, not no_fetch, dry_run)
     _refuse_options(wanted)
     reading, origin, kind = _read(file, format_, section)
-    if wanted.evidence:
-        _require_stances(reading.entries, wanted.stance)
     told, code_ = _bring(app, wanted, reading, origin)
     told = {"phenomenon": code, "file": origin.name, "format": kind.value, "as": as_, "dry_run": dry_run, **told}
     _say_told(told)
@@ -145,6 +143,8 @@ def _bring(app: AppContext, wanted: Wanted, reading: Reading, origin: Origin) ->
         now = to_text(app.clock())
         intake = Intake(store, app.review(store), wanted.phenomenon, now=now, dry_run=wanted.dry_run)
         resolved = resolve(store, reading.entries)
+        if wanted.evidence:
+            _require_stances(list(resolved.papers.values()), wanted.stance)
         stored = find_known_ids(store, resolved.papers)
         entered = [_enter(intake, wanted, resolved.papers, stored, origin)]
         missing = [arxiv_id for arxiv_id in resolved.papers if arxiv_id not in stored]

@@ -356,3 +356,10 @@ def test_hostile_names_do_not_reach_the_terminal(filled: Bmp, tmp_path: Path) ->
     content = json.dumps([{"title": "A \x1b[2J\u202etitle", "id": "x\x9b2J"}])
     done = filled("import-evidence", CODE, _save("a.json", content, tmp_path))
     assert done.code == 0 and not set(done.err) & set("\x1b\u202e\x9b")
+
+
+def test_an_entry_without_an_id_needs_no_stance(filled: Bmp, tmp_path: Path) -> None:
+    text = f"TY  - RPRT\nTI  - One\nUR  - https://arxiv.org/abs/{FIRST}\nKW  - qualifies\nER  - \n"
+    file = _save("a.ris", text + "TY  - RPRT\nTI  - Known to nobody\nER  - \n", tmp_path)
+    told = _import(filled, file, "--as", "evidence", "--no-fetch")
+    assert (told.code, told.json["added"], len(told.json["without_id"])) == (0, [FIRST], 1), told.err

@@ -654,3 +654,18 @@ def test_a_blind_reviewer_carries_nothing_unseen(bmp: Bmp, place: Path, monkeypa
     monkeypatch.setenv("BMP_BLIND", "yes")
     assert bmp("phenomena", "merge", "H1.1", "H1.2").code == 2
     assert bmp("phenomena", "merge", "H1.1", "H1.2", "--queue").code == 0
+
+
+@pytest.mark.usefixtures("place")
+def test_without_an_editor_and_a_terminal_one_line_says_so(bmp: Bmp, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("VISUAL", "EDITOR"):
+        monkeypatch.delenv(name, raising=False)
+    for words in (("edit", "W2.2"), ("add",), ("edit", "W2.2", "--title", "")):
+        result = bmp("phenomena", *words)
+        assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1)
+
+
+@pytest.mark.usefixtures("place")
+def test_only_what_matching_reads_is_matched_anew(bmp: Bmp) -> None:
+    assert "anew" not in bmp("phenomena", "edit", "H1.1", "--maturity", "contested").err
+    assert "anew" in bmp("phenomena", "edit", "H1.1", "--title", "Loss falls and falls").err
