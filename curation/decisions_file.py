@@ -14,7 +14,7 @@ from db.candidates import require_candidate
 from db.decisions import SEEN_DECISION, append_verdict
 from db.errors import DecisionError, UsageError
 from db.papers import find_known_ids, list_records
-from db.phenomena import list_phenomena
+from db.phenomena import list_all_phenomena
 from db.records import Stance, Verdict
 from db.store import Store
 from db.text import clean_line, clean_paragraphs, find_words, parse_arxiv_id
@@ -97,7 +97,7 @@ def _parse(store: Store, content: str, name: str, reviewer: str, now: str) -> li
     header = _read_header(reader, name)
     if missing := [column for column in _REQUIRED if column not in header]:
         raise UsageError(f"{name} lacks the column {missing[0]}", f"the columns are {','.join(COLUMNS)}")
-    codes = {one.code for retired in (False, True) for one in list_phenomena(store, retired=retired)}
+    codes = {one.code for one in list_all_phenomena(store)}
     lines: list[tuple[int, _Line]] = []
     try:
         for row in reader:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from db.carrying import Carried, carry_acceptances, list_acceptances, list_disputed, list_open, queue_open
+from db.carrying import carry_acceptances, list_acceptances, list_disputed, list_open, queue_open
 from db.decisions import SYSTEM_REVIEWER
 from db.errors import CatalogueError, UsageError
 from db.phenomena import find_phenomenon, find_successors
@@ -164,7 +164,7 @@ class Upkeep:
 
     def _carry(self, source: Phenomenon, target: str, acceptances: Sequence[Row], waiting: Sequence[str]) -> Moved:
         now = to_text(self._clock())
-        carried: Carried = carry_acceptances(self._store, acceptances, source, target, reviewer=self._author, now=now)
+        carried = carry_acceptances(self._store, acceptances, source, target, reviewer=self._author, now=now)
         queued = queue_open(self._store, waiting, target, now=now)
         return Moved(target, carried.accepted, carried.known, queued, carried.differing)
 

@@ -16,7 +16,7 @@ from db.candidates import add_candidate, find_candidate_id
 from db.decisions import SYSTEM_REVIEWER, place_of, reopen_outdated
 from db.errors import StoreError
 from db.papers import SavedPapers, save_papers
-from db.phenomena import list_phenomena
+from db.phenomena import list_all_phenomena
 from db.records import CatalogueChange, ChangeKind, Paper
 from db.store import Row, Store
 from db.times import from_text, to_text
@@ -91,10 +91,7 @@ def merge(store: Store, other: Store, *, now: str, program_version: str) -> Merg
 
 def _add_phenomena(store: Store, other: Store, now: str) -> tuple[int, tuple[str, ...]]:
     """Add the entries that only the other database has, retired ones too; tell how many, and which others differ."""
-    own, theirs = (
-        {one.code: one for retired in (False, True) for one in list_phenomena(side, retired=retired)}
-        for side in (store, other)
-    )
+    own, theirs = ({one.code: one for one in list_all_phenomena(side)} for side in (store, other))
     cased = {code.casefold() for code in own}
     added = [one for code, one in theirs.items() if code not in own]
     if clash := next((one.code for one in added if one.code.casefold() in cased), None):

@@ -21,6 +21,11 @@ def list_phenomena(store: Store, *, retired: bool = False) -> list[Phenomenon]:
     return [_phenomenon(row) for row in rows]
 
 
+def list_all_phenomena(store: Store) -> list[Phenomenon]:
+    """Return the catalogue in its order, the retired entries last."""
+    return [*list_phenomena(store), *list_phenomena(store, retired=True)]
+
+
 def find_phenomenon(store: Store, code: str, *, retired: bool = False) -> Phenomenon:
     """Return one entry.
 

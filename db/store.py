@@ -304,7 +304,7 @@ def backup(store: Store, target: Path) -> None:
         part.unlink(missing_ok=True)
         _copy_checked(store.connection, part)
         part.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except (sqlite3.Error, OSError) as error:
         with suppress(OSError):  # a folder that cannot be written holds no part either
             part.unlink(missing_ok=True)
@@ -325,7 +325,8 @@ def _copy_checked(source: sqlite3.Connection, part: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Put on disk which files a folder holds, where the system can."""
     if os.name != "posix":  # Windows cannot open a folder to sync it
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from db.errors import CatalogueError
-from db.phenomena import list_phenomena
+from db.phenomena import list_all_phenomena
 from db.records import CatalogueChange, ChangeKind, Phenomenon
 from db.store import Row, Store
 
@@ -129,7 +129,7 @@ def list_changes(
 
 def _by_code(store: Store) -> dict[str, Phenomenon]:
     """Return all entries by code, in the catalogue's order, the retired ones last."""
-    return {one.code: one for retired in (False, True) for one in list_phenomena(store, retired=retired)}
+    return {one.code: one for one in list_all_phenomena(store)}
 
 
 def _save_all(

@@ -212,10 +212,10 @@ def dump(app: AppContext, output: Path | None) -> None:
     """Write the whole catalogue as TOML, retired entries last; `import` reads it back as it is."""
     from curation.catalogue import render_catalogue
     from curation.export.files import refuse_own_files, write_file
-    from db.phenomena import list_phenomena
+    from db.phenomena import list_all_phenomena
 
     with app.open_store() as store:
-        text = render_catalogue([*list_phenomena(store), *list_phenomena(store, retired=True)])
+        text = render_catalogue(list_all_phenomena(store))
         if output is None or str(output) == "-":
             click.echo(text, nl=False)
             return

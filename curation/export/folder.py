@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from db.errors import ExportError
+from db.store import sync_folder
 
 MARKER = ".bmp-site"
 _DROPPINGS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # what desktops leave wherever they look
@@ -154,7 +155,7 @@ def _fill(part: Path, files: Mapping[str, bytes]) -> None:
             file.flush()
             os.fsync(file.fileno())
     for folder in folders:
-        _sync(folder)
+        sync_folder(folder)
 
 
 def _put(part: Path, place: Path, exchange: Callable[[Path, Path], bool]) -> None:
@@ -171,18 +172,8 @@ def _put(part: Path, place: Path, exchange: Callable[[Path, Path], bool]) -> Non
         except OSError:
             old.rename(place)
             raise
-    _sync(place.parent)
+    sync_folder(place.parent)
 
 
 def _old_beside(part: Path) -> Path:
     return part.with_name(f"{part.name}-old")
-
-
-def _sync(folder: Path) -> None:
-    if os.name != "posix":  # Windows cannot open a folder to sync it
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
