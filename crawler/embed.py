@@ -244,7 +244,7 @@ def _encode_until_stopped(embedder: Embedder, rows: Sequence[Row], stop: Stop) -
     texts = {row["text_hash"]: document_text(row["title"], row["abstract"]) for row in rows}
     hashes, parts = list(texts), list[Vectors]()
     done: list[str] = []
-    for places in iterate_batches(list(texts.values()), SLICE):
+    for places in iterate_batches([len(text) for text in texts.values()], SLICE):
         if done and stop.is_requested:
             break
         some = [hashes[place] for place in places]
@@ -327,7 +327,7 @@ class StoppableEmbedder:
             StopRequested: a stop was asked for.
         """
         vectors = np.empty((len(texts), self.identity.dimensions), dtype=np.float32)
-        for places in iterate_batches(texts, SLICE):
+        for places in iterate_batches([len(text) for text in texts], SLICE):
             self._stop.check()
             vectors[places] = self._embedder.encode([texts[place] for place in places])
         return vectors

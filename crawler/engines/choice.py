@@ -175,6 +175,10 @@ def make_choice(torch_engine: TorchEngine, prompt: str, cache: Cache, *, library
     Raises:
         EmbeddingError: OpenVINO was asked for, and is not installed or cannot take this model.
     """
+    if library == OPENVINO and find_spec(OPENVINO) is None:
+        raise EmbeddingError(
+            "OpenVINO is not installed", "`pip install bmprinciples[openvino]`, or set BMP_ENGINE=torch"
+        )
     trials, engine, failure = _Trials(prompt), None, ""
     trials.add(torch_engine, [reference_setting()])
     if library == OPENVINO or (library is None and find_spec(OPENVINO) is not None):

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _MODEL, _TOKENIZER, _FACTS = "model.xml", "tokenizer.json", "facts.json"
 _EXAMPLE = "How the loss of a language model falls with compute"
+_PIECES = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
 _NAMES = {FLOAT32: "f32", BFLOAT16: "bf16"}  # as OpenVINO calls them
 
 
@@ -156,19 +157,20 @@ class OpenVinoEngine:
             vectors[rows] = request.get_output_tensor(0).data
 
         self._queue.set_callback(keep)
-        for rows in iterate_batches(texts, self.setting.batch_size):
-            self._queue.start_async(self._features([prompt + texts[row] for row in rows]), rows)
+        encoded = self._tokenizer.encode_batch([prompt + text for text in texts])
+        for rows in iterate_batches([len(one.ids) for one in encoded], self.setting.batch_size):
+            self._queue.start_async(self._features([encoded[row] for row in rows]), rows)
         self._queue.wait_all()
         return to_unit_length(vectors)
 
-    def _features(self, texts: Sequence[str]) -> dict[str, Any]:
-        encoded = self._tokenizer.encode_batch(list(texts))
-        columns = {
-            "input_ids": [one.ids for one in encoded],
-            "attention_mask": [one.attention_mask for one in encoded],
-            "token_type_ids": [one.type_ids for one in encoded],
-        }
-        return {name: np.array(columns[name], dtype=np.int64) for name in self.facts.inputs}
+    def _features(self, encoded: Sequence[Any]) -> dict[str, Any]:
+        """Return what the model gets of a batch of texts: by input, shape (texts, word pieces of the longest)."""
+        shape = (len(encoded), max(len(one.ids) for one in encoded))
+        features = {name: np.full(shape, self.facts.padding.get(name, 0), dtype=np.int64) for name in self.facts.inputs}
+        for row, one in enumerate(encoded):
+            for name, pieces in features.items():
+                pieces[row, : len(one.ids)] = getattr(one, _PIECES[name])
+        return features
 
 
 def _load_tokenizer(path: Path, facts: Facts) -> Any:
@@ -177,7 +179,7 @@ def _load_tokenizer(path: Path, facts: Facts) -> Any:
 
     tokenizer = Tokenizer.from_file(str(path))
     tokenizer.enable_truncation(facts.max_length)
-    tokenizer.enable_padding(pad_id=facts.padding.get("input_ids", 0))
+    tokenizer.no_padding()
     return tokenizer
 
 

@@ -66,9 +66,13 @@ def list_settings(library: str, precision: str, *, device: str = "cpu") -> list[
     return [Setting(library, precision, size, *shape) for shape in shapes for size in (16, 4)]
 
 
-def iterate_batches(texts: Sequence[str], size: int) -> Iterator[list[int]]:
-    """Yield the places of the texts, so many at a time; those of like length together, so that little is padding."""
-    places = sorted(range(len(texts)), key=lambda place: len(texts[place]), reverse=True)
+def iterate_batches(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
+    """Yield the places of texts, so many at a time; those of like length together, so that little is padding.
+
+    Args:
+        lengths: of the texts, in word pieces or in characters.
+    """
+    places = sorted(range(len(lengths)), key=lambda place: lengths[place], reverse=True)
     for start in range(0, len(places), size):
         yield places[start : start + size]
 

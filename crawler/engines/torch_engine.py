@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -86,15 +87,12 @@ class TorchEngine:
             self._load()
         if setting.precision != self.setting.precision or setting.device != self.setting.device:
             self.model.to(device=setting.device, dtype=getattr(torch, setting.precision))
+        self.setting = setting
         if self._pool is not None:
             self._pool.shutdown()
-        self._pool = None
-        self.setting = setting
-        torch.set_num_threads(setting.threads)
-        if setting.streams > 1:
-            self._pool = ThreadPoolExecutor(
-                setting.streams, "embed", initializer=torch.set_num_threads, initargs=(setting.threads,)
-            )
+        start = partial(torch.set_num_threads, setting.threads)
+        start()
+        self._pool = ThreadPoolExecutor(setting.streams, "embed", initializer=start)
 
     def encode(self, texts: Sequence[str], prompt: str) -> Vectors:
         """Return float32 vectors of length one, shape (texts, dimensions).
@@ -102,18 +100,18 @@ class TorchEngine:
         Args:
             prompt: what is put before each text; the model adds none of its own.
         """
-        if self._pool is not None:
-            return to_unit_length(self._encode_in_streams(self._pool, texts, prompt))
-        vectors = self.model.encode(
-            list(texts), prompt=prompt, batch_size=self.setting.batch_size, show_progress_bar=False
-        )
-        return to_unit_length(vectors)
+        if self._pool is None:
+            size = self.setting.batch_size
+            return to_unit_length(
+                self.model.encode(list(texts), prompt=prompt, batch_size=size, show_progress_bar=False)
+            )
+        return to_unit_length(self._encode_in_streams(self._pool, texts, prompt))
 
     def _encode_in_streams(self, pool: ThreadPoolExecutor, texts: Sequence[str], prompt: str) -> Vectors:
         """Compute batches side by side; the texts are cut into word pieces here, for a tokenizer serves one thread."""
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
         pending: deque[tuple[list[int], Future[Vectors]]] = deque()
-        for rows in iterate_batches(texts, self.setting.batch_size):
+        for rows in iterate_batches(self._count_pieces(texts), self.setting.batch_size):
             features = self.model.preprocess([texts[row] for row in rows], prompt=prompt)
             pending.append((rows, pool.submit(self._forward, features)))
             if len(pending) > 2 * self.setting.streams:
@@ -123,11 +121,21 @@ class TorchEngine:
             vectors[done] = future.result()
         return vectors
 
+    def _count_pieces(self, texts: Sequence[str]) -> list[int]:
+        """Return how many word pieces the texts have, or characters where the model takes something else."""
+        tokenizer: Any = getattr(self.model, "tokenizer", None)
+        if not hasattr(tokenizer, "backend_tokenizer"):
+            return [len(text) for text in texts]
+        return [
+            len(pieces) for pieces in tokenizer(list(texts), truncation=True, max_length=self.max_length)["input_ids"]
+        ]
+
     def _forward(self, features: Any) -> Any:
         import torch
 
         with torch.inference_mode():
-            return self.model(features)["sentence_embedding"].float().numpy()
+            there = {name: one.to(self.setting.device) if hasattr(one, "to") else one for name, one in features.items()}
+            return self.model(there)["sentence_embedding"].float().cpu().numpy()
 
     def traceable(self, text: str) -> tuple[Any, dict[str, Any], dict[str, int]]:
         """Return the whole model as a module of tensors, and what it gets of a text: its inputs by name.

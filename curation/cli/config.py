@@ -44,9 +44,8 @@ def show(app: AppContext, as_json: bool) -> None:
         if choice is not None:
             click.echo(f"\nEmbedding on this machine: {choice.describe()}.")
         else:
-            click.echo(
-                "\nEmbedding on this machine: torch float32; a night with many new papers looks for a faster setting."
-            )
+            later = "" if app.settings.engine == "float32" else "; a night with many papers looks for a faster setting"
+            click.echo(f"\nEmbedding on this machine: torch float32{later}.")
     load_settings(app.environment, db=app.db_option)  # what does not hold together is said after it was shown
 
 
