@@ -252,7 +252,7 @@ def test_little_of_what_is_computed_is_padding(shared: Path) -> None:
     with gzip.open(shared / "data" / "papers.jsonl.gz", "rt", encoding="utf-8") as file:
         texts = [f"{paper['title']}. {paper['abstract']}" for paper in map(json.loads, file)]
     lengths = np.array([len(one.ids) for one in tokenizer.encode_batch(texts)])
-    for size, most in ((4, 1.01), (16, 1.05)):
+    for size, most in ((4, 1.02), (16, 1.05)):
         computed = 0
         for start in range(0, len(texts), CHUNK):
             chunk = texts[start : start + CHUNK]
