@@ -42,7 +42,7 @@ from db.vectors import (
 )
 
 CHUNK = 512  # texts between two commits
-SLICE = 64  # texts between two looks at a request to stop: a few seconds
+SLICE = 100_000  # characters between two looks at a request to stop: a few seconds
 WORTH_MEASURING = 200  # texts from which on it pays to find the fastest setting
 COMPARED = 16  # vectors of other engines that a new one is held against
 

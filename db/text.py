@@ -36,14 +36,22 @@ def show_score(score: float, decimals: int = 2) -> str:
 def clean_line(text: str) -> str:
     """Return the text as one line: no control, format, bidi or surrogate characters, white space folded to blanks."""
     if not (text.isascii() and text.isprintable()):
-        text = "".join(_keep(character) for character in text)
+        text = text.translate(_KEPT)
     return _WHITE.sub(" ", text).strip()
 
 
-def _keep(character: str) -> str:
-    if unicodedata.category(character) not in _UNSAFE_CATEGORIES:
+class _Kept(dict[int, str]):
+    """What is kept of each character, by its number; worked out when it is first met."""
+
+    def __missing__(self, number: int) -> str:
+        character = chr(number)
+        if unicodedata.category(character) in _UNSAFE_CATEGORIES:
+            character = " " if character.isspace() else ""
+        self[number] = character
         return character
-    return " " if character.isspace() else ""
+
+
+_KEPT = _Kept()
 
 
 def clean_paragraphs(text: str) -> str:

@@ -158,7 +158,7 @@ class OpenVinoEngine:
 
         self._queue.set_callback(keep)
         encoded = self._tokenizer.encode_batch([prompt + text for text in texts])
-        for rows in iterate_batches([len(one.ids) for one in encoded], self.setting.batch_size):
+        for rows in iterate_batches([len(one.ids) for one in encoded], self.setting.load):
             self._queue.start_async(self._features([encoded[row] for row in rows]), rows)
         self._queue.wait_all()
         return to_unit_length(vectors)

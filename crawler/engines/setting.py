@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from db.vectors import Vectors
 FLOAT32, BFLOAT16, FLOAT16 = "float32", "bfloat16", "float16"
 TORCH, OPENVINO = "torch", "openvino"
 
-Encode = Callable[[Sequence[str]], Vectors]
+ABSTRACT_PIECES = 256  # word pieces of an abstract, about
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Setting:
     Attributes:
         library: `torch` or `openvino`.
         precision: `float32`, `bfloat16` or `float16`, of weights and arithmetic.
-        batch_size: texts that are computed at once by one stream.
+        batch_size: texts as long as an abstract that are computed at once by one stream; of short ones more.
         streams: how many batches are computed side by side.
         threads: of each stream.
         device: `cpu` or `cuda`.
@@ -35,6 +35,11 @@ class Setting:
     streams: int = 1
     threads: int = 1
     device: str = "cpu"
+
+    @property
+    def load(self) -> int:
+        """Return how many word pieces a batch has at most, with its padding."""
+        return self.batch_size * ABSTRACT_PIECES
 
     def __str__(self) -> str:
         streams = "1 stream" if self.streams == 1 else f"{self.streams} streams"
@@ -66,15 +71,18 @@ def list_settings(library: str, precision: str, *, device: str = "cpu") -> list[
     return [Setting(library, precision, size, *shape) for shape in shapes for size in (16, 4)]
 
 
-def iterate_batches(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
-    """Yield the places of texts, so many at a time; those of like length together, so that little is padding.
+def iterate_batches(lengths: Sequence[int], load: int) -> Iterator[list[int]]:
+    """Yield the places of texts, those of like length together, so that little is padding.
 
     Args:
         lengths: of the texts, in word pieces or in characters.
+        load: of a batch, padded to its longest text, at most; a text that is longer is a batch of its own.
     """
     places = sorted(range(len(lengths)), key=lambda place: lengths[place], reverse=True)
-    for start in range(0, len(places), size):
-        yield places[start : start + size]
+    while places:
+        size = max(1, load // max(1, lengths[places[0]]))
+        yield places[:size]
+        places = places[size:]
 
 
 def to_unit_length(vectors: Vectors) -> Vectors:

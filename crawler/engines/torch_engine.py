@@ -111,7 +111,7 @@ class TorchEngine:
         """Compute batches side by side; the texts are cut into word pieces here, for a tokenizer serves one thread."""
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
         pending: deque[tuple[list[int], Future[Vectors]]] = deque()
-        for rows in iterate_batches(self._count_pieces(texts), self.setting.batch_size):
+        for rows in iterate_batches(self._count_pieces(texts), self.setting.load):
             features = self.model.preprocess([texts[row] for row in rows], prompt=prompt)
             pending.append((rows, pool.submit(self._forward, features)))
             if len(pending) > 2 * self.setting.streams:

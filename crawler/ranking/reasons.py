@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -86,7 +87,7 @@ def show_term(term: str, document: Document) -> str | None:
     """Return a term as it first stands in the abstract, or in the title; None where it stands in neither as one."""
     words = term.split()
     for text in (document.abstract, document.title):
-        tokens = list(_list_tokens(text))
+        tokens = _list_tokens(text)
         if len(words) == 1:
             spans = [(start, end) for word, start, end in tokens if word == term]
         else:
@@ -97,6 +98,7 @@ def show_term(term: str, document: Document) -> str | None:
     return None
 
 
+@lru_cache(maxsize=16)  # each term of a paper asks for the words of the same two texts
 def _list_tokens(text: str) -> list[tuple[str, int, int]]:
     """Return each word that counts, folded, with its span in the text."""
     found = []

@@ -23,7 +23,7 @@ from crawler.embed import CHUNK, SLICE, SentenceTransformerEmbedder, embed_missi
 from crawler.engines import choice as choosing
 from crawler.engines.choice import LEAST_COSINE, Cache, Choice, Trial, least_cosine, make_choice
 from crawler.engines.probe import probe_texts
-from crawler.engines.setting import BFLOAT16, OPENVINO, TORCH, Setting, iterate_batches, to_unit_length
+from crawler.engines.setting import ABSTRACT_PIECES, BFLOAT16, OPENVINO, TORCH, Setting, iterate_batches, to_unit_length
 from crawler.engines.torch_engine import TorchEngine
 from crawler.models import DEFAULT_MODEL, find_model
 from db.errors import EmbeddingError
@@ -258,7 +258,7 @@ def test_little_of_what_is_computed_is_padding(shared: Path) -> None:
             chunk = texts[start : start + CHUNK]
             for some in iterate_batches([len(text) for text in chunk], SLICE):
                 of_slice = lengths[start + np.array(some)]
-                for rows in iterate_batches(of_slice.tolist(), size):
+                for rows in iterate_batches(of_slice.tolist(), size * ABSTRACT_PIECES):
                     computed += int(of_slice[rows].max()) * len(rows)
         assert computed / lengths.sum() < most
     unsorted = sum(int(lengths[start : start + 16].max()) * 16 for start in range(0, len(texts), 16))
