@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from db.vectors import Vectors
 FLOAT32, BFLOAT16, FLOAT16 = "float32", "bfloat16", "float16"
 TORCH, OPENVINO = "torch", "openvino"
 
+CONTAINER = Path("/sys/fs/cgroup/cpu.max")  # https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files
 ABSTRACT_PIECES = 256  # word pieces of an abstract, about
 
 
@@ -49,8 +51,16 @@ class Setting:
 
 
 def count_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return how many cores this process may use: of those it may run on, what a container or OMP_NUM_THREADS leaves."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    limits = [int(told)] if told.isascii() and told.isdecimal() and int(told) else []
+    try:
+        quota, period = CONTAINER.read_text(encoding="ascii").split()
+        limits.append(max(1, int(quota) // int(period)))
+    except (OSError, ValueError):  # no container, or one without a limit
+        pass
+    return min(there, *limits) if limits else there
 
 
 def reference_setting() -> Setting:

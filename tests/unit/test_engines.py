@@ -21,9 +21,19 @@ from sqlite_utils import Migrations
 from crawler.control import Stop, no_progress
 from crawler.embed import CHUNK, SLICE, SentenceTransformerEmbedder, embed_missing, settle_engine
 from crawler.engines import choice as choosing
+from crawler.engines import setting
 from crawler.engines.choice import LEAST_COSINE, Cache, Choice, Trial, least_cosine, make_choice
 from crawler.engines.probe import probe_texts
-from crawler.engines.setting import ABSTRACT_PIECES, BFLOAT16, OPENVINO, TORCH, Setting, iterate_batches, to_unit_length
+from crawler.engines.setting import (
+    ABSTRACT_PIECES,
+    BFLOAT16,
+    OPENVINO,
+    TORCH,
+    Setting,
+    count_cores,
+    iterate_batches,
+    to_unit_length,
+)
 from crawler.engines.torch_engine import TorchEngine
 from crawler.models import DEFAULT_MODEL, find_model
 from db.errors import EmbeddingError
@@ -263,6 +273,21 @@ def test_little_of_what_is_computed_is_padding(shared: Path) -> None:
         assert computed / lengths.sum() < most
     unsorted = sum(int(lengths[start : start + 16].max()) * 16 for start in range(0, len(texts), 16))
     assert unsorted / lengths.sum() > 1.2
+
+
+def test_no_more_cores_are_taken_than_a_container_or_the_user_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(setting, "CONTAINER", tmp_path / "cpu.max")
+    assert count_cores() == 8
+    for told, cores in (("max 100000", 8), ("250000 100000", 2), ("50000 100000", 1), ("", 8)):
+        (tmp_path / "cpu.max").write_text(told, encoding="ascii")
+        assert count_cores() == cores
+    for told, cores in (("3", 3), ("0", 8), ("many", 8), ("64", 8)):
+        monkeypatch.setenv("OMP_NUM_THREADS", told)
+        assert count_cores() == cores
 
 
 def test_the_cache_of_another_machine_or_library_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
