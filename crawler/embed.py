@@ -23,7 +23,7 @@ from crawler.engines.choice import (
 from crawler.engines.setting import OPENVINO, iterate_batches
 from crawler.engines.torch_engine import TorchEngine
 from crawler.models import ModelPlace, find_model, hash_weights, longest_text, own_prompt
-from crawler.ranking.ranker import document_text
+from crawler.ranking.claims import document_text
 from db.errors import EmbeddingError
 from db.papers import count_revisions_without_vector, list_revisions_without_vector
 from db.records import ModelIdentity

@@ -51,7 +51,7 @@ class Setting:
 
 
 def count_cores() -> int:
-    """Return how many cores this process may use: of those it may run on, what a container or OMP_NUM_THREADS leaves."""
+    """Return how many cores this process may use: what a container or OMP_NUM_THREADS leaves of those there are."""
     there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     told = os.environ.get("OMP_NUM_THREADS", "")
     limits = [int(told)] if told.isascii() and told.isdecimal() and int(told) else []
