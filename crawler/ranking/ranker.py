@@ -219,7 +219,8 @@ class Ranker:
         is at hand, that has no limit. So papers that cannot pass a threshold need not be embedded (docs/scaling.md).
         """
         counted = count_words(documents)
-        papers = self._corpus.encode(counted, np.zeros((len(counted), self._corpus.papers.vectors.shape[1])))
+        nothing = np.zeros((len(counted), self._corpus.papers.vectors.shape[1]), dtype=np.float32)
+        papers = self._corpus.encode(counted, nothing)
         if self._most_added is None:
             self._most_added = self._find_most_added()
         return self._logits(self._latent.view(papers, np.full(len(counted), NOT_AT_HAND))) + self._most_added
