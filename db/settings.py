@@ -23,6 +23,7 @@ APPLICATION = "bmprinciples"
 OFF = "off"  # in place of an address that is not to be asked
 
 SMTP_SECURITIES = ("starttls", "tls", "none")
+ENGINES = ("auto", "torch", "openvino", "float32")  # what computes vectors
 
 _CUTS = ("queue_threshold", "queue_precision")  # of which one at most is set
 
@@ -46,12 +47,14 @@ class Settings:
 
     db: Path
     config: Path
+    cache: Path
     reviewer: str
     blind: bool = False
     keys: tuple[str, ...] = ()
     contact: str = ""
     model: str = "sentence-transformers/all-MiniLM-L6-v2"
     model_prompt: str | None = None
+    engine: str = "auto"
     categories: tuple[str, ...] = ("cs.LG", "cs.CL", "cs.AI", "stat.ML")
     queue_threshold: float | None = None
     queue_precision: float | None = None
@@ -146,6 +149,7 @@ def _defaults(environment: Mapping[str, str]) -> Settings:
     return Settings(
         db=data_folder / "bmprinciples.db",
         config=_coerce("config", environment.get("BMP_CONFIG") or config_folder / "config.toml", "BMP_CONFIG"),
+        cache=platformdirs.user_cache_path(APPLICATION),
         reviewer=_user_name(),
     )
 
@@ -176,7 +180,7 @@ def _build(origins: list[SettingsOrigin]) -> Settings:
     if all(values[name] is not None for name in _CUTS):
         where = " and ".join(dict.fromkeys(one.origin for one in origins if one.name in _CUTS))
         raise SettingsError(f"queue_threshold and queue_precision are both set ({where})", "take one of them away")
-    base = Settings(db=values["db"], config=values["config"], reviewer=values["reviewer"])
+    base = Settings(db=values["db"], config=values["config"], cache=values["cache"], reviewer=values["reviewer"])
     return replace(base, **values)
 
 
@@ -384,11 +388,14 @@ def _port(value: Any) -> int:
     return int(text)
 
 
-def _security(value: Any) -> str:
-    security = _text(value).lower()
-    if security not in SMTP_SECURITIES:
-        raise ValueError(f"must be one of {', '.join(SMTP_SECURITIES)}, not {value!r}")
-    return security
+def _one_of(words: tuple[str, ...]) -> Callable[[Any], str]:
+    def coerce(value: Any) -> str:
+        word = _text(value).lower()
+        if word not in words:
+            raise ValueError(f"must be one of {', '.join(words)}, not {value!r}")
+        return word
+
+    return coerce
 
 
 def _mail_addresses(value: Any) -> tuple[str, ...]:
@@ -427,10 +434,12 @@ def _token(value: Any) -> str:
 _COERCERS = {
     "db": _path,
     "config": _path,
+    "cache": _path,
     "blind": _yes_or_no,
     "keys": _keys,
     "categories": _categories,
     "model_prompt": _prompt,
+    "engine": _one_of(ENGINES),
     "queue_threshold": _score,
     "queue_precision": _share,
     "queue_budget": _budget,
@@ -447,7 +456,7 @@ _COERCERS = {
     "reconcile_days": _days,
     "smtp_host": _host,
     "smtp_port": _port,
-    "smtp_security": _security,
+    "smtp_security": _one_of(SMTP_SECURITIES),
     "smtp_user": _line,
     "smtp_password": _secret_line,
     "mail_from": _optional_mail_address,

@@ -1,4 +1,8 @@
-"""Vectors, kept under the model that made them and the hash of the text they stand for."""
+"""Vectors, kept under the model that made them and the hash of the text they stand for.
+
+Each one also tells which engine computed it. They are kept in float16: what is rounded so changes no candidate
+(`docs/scaling.md`), and is the same whether a vector has just been computed or comes from the database.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.records import ModelIdentity
-from db.store import Store
+from db.store import Row, Store
 
 Vectors = npt.NDArray[np.float32]
 
@@ -45,16 +49,45 @@ def list_models(store: Store) -> list[ModelIdentity]:
     return [ModelIdentity(**row) for row in rows]
 
 
-def save_vectors(store: Store, model_id: int, text_hashes: Sequence[str], vectors: Vectors) -> None:
+def is_engine_known(store: Store, model_id: int, name: str) -> bool:
+    """Tell whether vectors of this engine are kept, or were found to agree with those that are."""
+    return bool(store.value("SELECT 1 FROM engines WHERE (model_id, name) = (?, ?)", (model_id, name)))
+
+
+def keep_engine(store: Store, model_id: int, name: str, least_cosine: float | None) -> int:
+    """Return the id of an engine of a model, making it on first sight.
+
+    Args:
+        name: what its vectors are told apart by, such as `torch 2.13.0 bfloat16`.
+        least_cosine: with the vectors of other engines, where there were any to compare.
+    """
+    if not is_engine_known(store, model_id, name):
+        with store.transaction():
+            store.insert("engines", {"model_id": model_id, "name": name, "least_cosine": least_cosine})
+    return int(store.value("SELECT engine_id FROM engines WHERE (model_id, name) = (?, ?)", (model_id, name)))
+
+
+def list_kept_vectors(store: Store, model_id: int, *, limit: int) -> list[Row]:
+    """Return some current revisions with their vectors: `title`, `abstract`, `vector` of shape (dimensions,)."""
+    rows = store.rows(
+        "SELECT r.title, r.abstract, v.vector FROM revisions r JOIN vectors v ON v.text_hash = r.text_hash"
+        " WHERE v.model_id = ? ORDER BY r.revision_id DESC LIMIT ?",
+        (model_id, limit),
+    )
+    return [{**row, "vector": vector_from_bytes(row["vector"])} for row in rows]
+
+
+def save_vectors(store: Store, model_id: int, engine_id: int, text_hashes: Sequence[str], vectors: Vectors) -> None:
     """Keep the vectors of texts; a text that has one already keeps it.
 
     Args:
+        engine_id: the engine that computed them.
         vectors: shape (texts, dimensions), float32, in the order of `text_hashes`.
     """
     store.connection.executemany(
-        "INSERT INTO vectors (text_hash, model_id, vector) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO vectors (text_hash, model_id, engine_id, vector) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (
-            (text_hash, model_id, vector_to_bytes(vector))
+            (text_hash, model_id, engine_id, vector_to_bytes(vector))
             for text_hash, vector in zip(text_hashes, vectors, strict=True)
         ),
     )
@@ -73,13 +106,18 @@ def load_vectors(store: Store, model_id: int, text_hashes: Sequence[str]) -> dic
 
 
 def vector_to_bytes(vector: Vectors) -> bytes:
-    """Return a vector as little-endian float32 bytes."""
-    return vector.astype("<f4").tobytes()
+    """Return a vector as little-endian float16 bytes."""
+    return vector.astype("<f2").tobytes()
 
 
 def vector_from_bytes(content: bytes) -> Vectors:
     """Read what `vector_to_bytes` wrote."""
-    return np.frombuffer(content, dtype="<f4").astype(np.float32)
+    return np.frombuffer(content, dtype="<f2").astype(np.float32)
+
+
+def as_kept(vectors: Vectors) -> Vectors:
+    """Return vectors as they come back from the database, float32 of the same shape."""
+    return vectors.astype(np.float16).astype(np.float32)
 
 
 def _batches(items: Sequence[str]) -> Iterable[Sequence[str]]:

@@ -21,7 +21,8 @@ from final_state import Row, final_state, find_faults, read
 from loopback.papers import MadePaper, make_papers
 from loopback.server import ArxivServer
 
-from crawler.embed import SentenceTransformerEmbedder, find_model
+from crawler.embed import SentenceTransformerEmbedder
+from crawler.models import find_model
 from curation.cli import main
 from db.runs import KILLED
 from db.store import open_store

@@ -64,8 +64,9 @@ class HashEmbedder:
     calls: int = 0
     texts: list[str] = field(default_factory=list)
     identity: ModelIdentity = field(default_factory=lambda: ModelIdentity("fake/hash", "1", "", 256, 8))
+    engine: str = "hash"
 
-    def prepare(self) -> None:
+    def prepare(self, expected: int = 0) -> None:
         """Need nothing."""
 
     def encode(self, texts: Sequence[str]) -> Vectors:

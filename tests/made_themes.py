@@ -57,8 +57,9 @@ class WordEmbedder:
     """A model that knows words and nothing else."""
 
     identity = ModelIdentity("fake/words", "1", "", 256, 64)
+    engine = "words"
 
-    def prepare(self) -> None:
+    def prepare(self, expected: int = 0) -> None:
         """Need nothing."""
 
     def encode(self, texts: Sequence[str]) -> Vectors:

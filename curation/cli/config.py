@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
 
 from curation.cli.context import AppContext, json_option, pass_app, write_json, write_table
+from db.errors import BmpError
 from db.settings import SettingsOrigin, list_origins, load_settings
+
+if TYPE_CHECKING:
+    from crawler.engines.choice import Choice
 
 
 @click.group()
@@ -30,11 +35,28 @@ def path(app: AppContext) -> None:
 def show(app: AppContext, as_json: bool) -> None:
     """Show every setting, its value, and where the value comes from."""
     origins = list_origins(app.environment, db=app.db_option)
+    choice = _find_choice(app)
     if as_json:
-        write_json({one.name: {"value": _plain(one), "origin": one.origin} for one in origins})
+        told = {one.name: {"value": _plain(one), "origin": one.origin} for one in origins}
+        write_json({**told, "engine": {**told["engine"], "chosen": None if choice is None else asdict(choice.best)}})
     else:
         write_table([(one.name, _shown(one), one.origin) for one in origins], ("setting", "value", "origin"))
+        if choice is not None:
+            click.echo(f"\nEmbedding on this machine: {choice.describe()}.")
+        else:
+            later = "" if app.settings.engine == "float32" else "; a night with many papers looks for a faster setting"
+            click.echo(f"\nEmbedding on this machine: torch float32{later}.")
     load_settings(app.environment, db=app.db_option)  # what does not hold together is said after it was shown
+
+
+def _find_choice(app: AppContext) -> Choice | None:
+    """Return the setting of the engine that was found on this machine; None where none was, or settings do not hold."""
+    from curation.cli.wiring import open_embedder
+
+    try:
+        return open_embedder(app).choice
+    except BmpError:
+        return None
 
 
 def _plain(setting: SettingsOrigin) -> Any:

@@ -16,7 +16,7 @@ from curation.cli.context import AppContext, program_version, say
 from curation.cli.progress import ProgressDisplay
 
 if TYPE_CHECKING:
-    from crawler.embed import Embedder
+    from crawler.embed import Embedder, SentenceTransformerEmbedder
     from crawler.nightly import Night, Outcome
     from crawler.reconcile import Reconciliation
     from crawler.rerank import QueueRanker
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from crawler.sources.http import PoliteClient
     from crawler.sources.query import QueryApi
     from crawler.sources.source import Source
+    from db.records import ModelIdentity
     from db.settings import Settings
     from db.store import Row, Store
 
@@ -124,15 +125,32 @@ def query_api(app: AppContext, client: PoliteClient) -> QueryApi:
     return QueryApi(client, app.settings.arxiv_api_url)
 
 
+def open_embedder(app: AppContext, known: Sequence[ModelIdentity] = ()) -> SentenceTransformerEmbedder:
+    """Return the model of the settings; it is loaded when the first text needs it.
+
+    Args:
+        known: under which identities vectors are kept already.
+    """
+    from crawler.embed import SentenceTransformerEmbedder
+    from crawler.models import find_model
+
+    return SentenceTransformerEmbedder(
+        find_model(app.settings.model, app.environment),
+        known,
+        prompt=app.settings.model_prompt,
+        engine=app.settings.engine,
+        cache=app.settings.cache,
+        say=say,
+    )
+
+
 def make_embedder(app: AppContext) -> Callable[[Store], Embedder]:
     """Return what finds the model of the settings; the model itself is loaded when the first text needs it."""
 
     def make(store: Store) -> Embedder:
-        from crawler.embed import SentenceTransformerEmbedder, find_model
         from db.vectors import list_models
 
-        place = find_model(app.settings.model, app.environment)
-        return SentenceTransformerEmbedder(place, list_models(store), prompt=app.settings.model_prompt)
+        return open_embedder(app, list_models(store))
 
     return make
 

@@ -23,7 +23,8 @@ import numpy.typing as npt
 from calibration import EDGES, Numbers, fit_curve, wilson
 from scipy.optimize import brentq
 
-from crawler.embed import DEFAULT_MODEL, SentenceTransformerEmbedder, find_model
+from crawler.embed import SentenceTransformerEmbedder
+from crawler.models import DEFAULT_MODEL, find_model
 from crawler.ranking.background import Background
 from crawler.ranking.ranker import Claim, Document, Ranker, Seen, document_text, to_chances
 from crawler.sources.snapshot import SnapshotSource

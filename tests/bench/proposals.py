@@ -33,8 +33,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.cluster.vq import kmeans2
 
-from crawler.embed import DEFAULT_MODEL, SentenceTransformerEmbedder, find_model
+from crawler.embed import SentenceTransformerEmbedder
 from crawler.growth import Calendar
+from crawler.models import DEFAULT_MODEL, find_model
 from crawler.ranking.background import Background
 from crawler.ranking.features import count_terms
 from crawler.ranking.ranker import DEFAULT_THRESHOLD, Claim, Document, Ranker, Seen, document_text, to_chances

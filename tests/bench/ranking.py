@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 from calibration import bin_scores, calibration_error
 
-from crawler.embed import DEFAULT_MODEL, SentenceTransformerEmbedder, find_model
+from crawler.embed import SentenceTransformerEmbedder
+from crawler.models import DEFAULT_MODEL, find_model
 from crawler.ranking.background import Background
 from crawler.ranking.ranker import Claim, Decided, Document, Ranker, Seen, document_text, to_chances
 

@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 from ranking import Bench
 
-from crawler.embed import DEFAULT_MODEL, Embedder, SentenceTransformerEmbedder, find_model
+from crawler.embed import Embedder, SentenceTransformerEmbedder
 from crawler.learning import AT_HAND
+from crawler.models import DEFAULT_MODEL, find_model
 from crawler.ranking.ranker import Claim, Decided, Ranker, Seen
 from curation.catalogue import load_catalogue
 

@@ -20,7 +20,8 @@ import numpy as np
 from calibration import Bin, Numbers, bin_scores, calibration_error, fit_curve, wilson
 from ranking import Bench
 
-from crawler.embed import DEFAULT_MODEL, SentenceTransformerEmbedder, find_model
+from crawler.embed import SentenceTransformerEmbedder
+from crawler.models import DEFAULT_MODEL, find_model
 from crawler.ranking.ranker import Ranker, to_chances
 
 PICTURE = Path(__file__).resolve().parents[2] / "docs" / "pictures" / "reliability.svg"

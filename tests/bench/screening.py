@@ -27,8 +27,9 @@ from pathlib import Path
 import numpy as np
 from ranking import Bench
 
-from crawler.embed import DEFAULT_MODEL, SentenceTransformerEmbedder, find_model
+from crawler.embed import SentenceTransformerEmbedder
 from crawler.evaluation import count_for_recall
+from crawler.models import DEFAULT_MODEL, find_model
 from crawler.ranking.ranker import Claim, Decided, Ranker, Seen
 
 OTHERS = 2_000

@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from crawler.embed import DEFAULT_MODEL, SentenceTransformerEmbedder, find_model
+from crawler.embed import SentenceTransformerEmbedder
+from crawler.models import DEFAULT_MODEL, find_model
 from crawler.ranking import sentences as ours
 from crawler.ranking.background import Background
 from crawler.ranking.claims import Claim

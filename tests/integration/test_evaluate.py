@@ -13,7 +13,8 @@ from conftest import NOW
 from tiny_model import make_tiny_model
 
 from crawler.control import Stop, no_progress
-from crawler.embed import SentenceTransformerEmbedder, embed_missing, find_model
+from crawler.embed import SentenceTransformerEmbedder, embed_missing
+from crawler.models import find_model
 from crawler.rank import rank_claims, rank_papers
 from crawler.ranking.ranker import Claim
 from db.papers import save_papers

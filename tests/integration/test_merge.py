@@ -401,6 +401,7 @@ def _to_older_schema(path: Path) -> None:
     from db.migrations import _FIRST_SCHEMA
 
     log = next(part for part in _FIRST_SCHEMA.split(";;") if "CREATE TABLE decisions" in part)
+    vectors = next(part for part in _FIRST_SCHEMA.split(";;") if "CREATE TABLE vectors" in part)
     with sqlite3.connect(path) as connection:
         connection.executescript(
             "DROP TRIGGER decisions_are_never_changed; DROP TRIGGER decisions_are_never_deleted;"
@@ -409,6 +410,7 @@ def _to_older_schema(path: Path) -> None:
             f"{log}; ALTER TABLE decisions ADD COLUMN paper_withdrawn INTEGER NOT NULL DEFAULT 0;"
             "CREATE INDEX decisions_of_candidate ON decisions (candidate_id, decision_id);"
             f"INSERT INTO decisions ({columns}) SELECT {columns} FROM newer; DROP TABLE newer;"
+            f"DROP TABLE vectors; DROP TABLE engines; {vectors};"
             "DROP TABLE proposal_members; DROP TABLE proposals;"
             "DROP TABLE catalogue_changes; ALTER TABLE phenomena DROP COLUMN retired;"
             "ALTER TABLE phenomena DROP COLUMN superseded_by;"

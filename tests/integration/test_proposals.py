@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from made_themes import GROKKING, SCALING, fill, make_field
 
 from crawler.control import Stop, no_progress
-from crawler.embed import SentenceTransformerEmbedder, embed_missing, find_model
+from crawler.embed import SentenceTransformerEmbedder, embed_missing
+from crawler.models import find_model
 from crawler.proposals import Found, propose_entries
 from curation.catalogue import render_catalogue
 from curation.review import Decision, Review

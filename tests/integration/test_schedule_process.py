@@ -25,7 +25,7 @@ HOUR = timedelta(hours=1)
 
 def add_run(store: Store, started_at: datetime, status: str, *, kind: str = "nightly") -> None:
     """Put a run into the ledger as if it had started then."""
-    categories = Settings(db=store.path, config=store.path, reviewer="ada").categories
+    categories = Settings(db=store.path, config=store.path, cache=store.path, reviewer="ada").categories
     with store.transaction():
         run_id = start_run(
             store, kind=kind, source="oai", categories=categories, started_at=to_text(started_at), program_version="0"

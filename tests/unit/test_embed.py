@@ -17,16 +17,8 @@ from sentence_transformers import SentenceTransformer
 from tiny_model import make_tiny_model
 
 from crawler.control import Stop, StopRequested, no_progress
-from crawler.embed import (
-    CHUNK,
-    DEFAULT_MODEL,
-    OFFLINE_SHA256,
-    ModelPlace,
-    SentenceTransformerEmbedder,
-    embed_missing,
-    encode_cached,
-    find_model,
-)
+from crawler.embed import CHUNK, SentenceTransformerEmbedder, embed_missing, encode_cached
+from crawler.models import DEFAULT_MODEL, OFFLINE_SHA256, ModelPlace, find_model
 from db.errors import EmbeddingError
 from db.papers import save_papers
 from db.records import ModelIdentity
@@ -42,9 +34,10 @@ class CountingEmbedder:
     """Turns a text into a unit vector made of its hash, and remembers what it was asked."""
 
     identity: ModelIdentity = IDENTITY
+    engine: str = "counting"
     asked: list[str] = field(default_factory=list)
 
-    def prepare(self) -> None:
+    def prepare(self, expected: int = 0) -> None:
         """Need nothing."""
 
     def encode(self, texts: Sequence[str]) -> Vectors:
@@ -240,7 +233,7 @@ def test_a_model_fresh_from_the_hub_is_kept_under_the_name_that_it_has_from_then
             shutil.copytree(tiny_model, snapshot)
         return SentenceTransformer(str(snapshot), device="cpu")
 
-    monkeypatch.setattr("crawler.embed._load", fetch)
+    monkeypatch.setattr("crawler.engines.torch_engine.load", fetch)
     first = SentenceTransformerEmbedder(find_model("some/model", os.environ))
     first_vectors, identity = first.encode(["scaling law"]), first.identity
     second = SentenceTransformerEmbedder(find_model("some/model", os.environ), [identity])

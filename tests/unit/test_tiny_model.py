@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from tiny_model import DIMENSIONS, LONGEST_TEXT, make_tiny_model
 
-from crawler.embed import SentenceTransformerEmbedder, find_model
+from crawler.embed import SentenceTransformerEmbedder
+from crawler.models import find_model
 
 pytestmark = pytest.mark.slow
 

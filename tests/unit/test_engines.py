@@ -1,0 +1,294 @@
+"""Engines: the fastest setting whose vectors are float32's, and vectors that differ are never mixed."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bmp import Bmp
+from conftest import NOW
+from sample_digest import make_paper
+from sqlite_utils import Migrations
+
+from crawler.control import Stop, no_progress
+from crawler.embed import CHUNK, SLICE, SentenceTransformerEmbedder, embed_missing, settle_engine
+from crawler.engines import choice as choosing
+from crawler.engines.choice import LEAST_COSINE, Cache, Choice, Trial, least_cosine, make_choice
+from crawler.engines.probe import probe_texts
+from crawler.engines.setting import BFLOAT16, OPENVINO, TORCH, Setting, iterate_batches, to_unit_length
+from crawler.engines.torch_engine import TorchEngine
+from crawler.models import DEFAULT_MODEL, find_model
+from db.errors import EmbeddingError
+from db.migrations import migrations
+from db.papers import save_papers
+from db.records import ModelIdentity
+from db.runs import start_run
+from db.store import Store, open_store
+from db.times import to_text
+from db.vectors import Vectors, as_kept, keep_model, load_vectors, save_vectors
+
+TEXTS = ["scaling law of loss", "grokking", "a learning rate and weight decay", "mixture of experts", "data"] * 3
+
+
+def _trial(speed: float, cosine: float, **named: object) -> Trial:
+    return Trial(replace(Setting(), **named), speed, cosine)  # type: ignore[arg-type]
+
+
+def test_the_fastest_setting_is_chosen_of_those_whose_vectors_are_close() -> None:
+    reference, close = _trial(10, 1.0), _trial(20, 0.9995, precision=BFLOAT16)
+    wrong = _trial(90, 0.9989, precision=BFLOAT16, batch_size=4)
+    assert Choice.of([reference, close, wrong], [reference, close, wrong]).best == close
+    assert Choice.of([reference, wrong], [reference, wrong]).best == reference
+
+
+def test_a_choice_is_kept_and_what_is_broken_of_it_counts_as_absent(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, "key")
+    assert cache.load() is None
+    chosen = Choice.of([_trial(10, 1.0)], [_trial(10, 1.0)])
+    cache.save(chosen)
+    assert cache.load() == chosen
+    (file,) = (tmp_path / "engines").iterdir()
+    for broken in ("", "[]", "{}", '{"best": 1, "tried": []}', file.read_text(encoding="utf-8")[:-30]):
+        file.write_text(broken, encoding="utf-8")
+        assert cache.load() is None
+    (tmp_path / "taken").write_text("no folder", encoding="utf-8")
+    Cache(tmp_path / "taken", "key").save(chosen)  # nowhere to keep it: the next run measures again
+
+
+@pytest.mark.slow
+def test_streams_compute_what_one_stream_computes(tiny_model: Path) -> None:
+    engine = TorchEngine(find_model(str(tiny_model), {}))
+    whole = engine.encode(TEXTS, "to ")
+    engine.use(Setting(TORCH, batch_size=2, streams=2))
+    assert least_cosine(engine.encode(TEXTS, "to "), whole) > 0.999999
+    engine.use(Setting(TORCH, BFLOAT16, batch_size=2, streams=2))
+    assert LEAST_COSINE < least_cosine(engine.encode(TEXTS, "to "), whole) < 0.9999999
+    engine.use(Setting(TORCH))
+    np.testing.assert_array_equal(engine.encode(TEXTS, "to "), whole)  # what was rounded is loaded anew
+
+
+@pytest.mark.slow
+def test_a_choice_is_made_once_for_many_texts_and_not_for_few(tiny_model: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+
+    def embedder() -> SentenceTransformerEmbedder:
+        return SentenceTransformerEmbedder(
+            find_model(str(tiny_model), {}), engine="torch", cache=tmp_path, say=said.append
+        )
+
+    few = embedder()
+    few.prepare(10)
+    assert few.engine.endswith(" float32") and few.choice is None and not said
+    few.prepare(1_000)
+    chosen = few.choice
+    assert chosen is not None and chosen.best.is_close and f" {chosen.best.setting.precision}" in few.engine
+    fastest = max(trial.texts_per_second for trial in chosen.tried if trial.is_close)
+    assert chosen.best.texts_per_second == fastest
+    assert len(said) == 2
+    again = embedder()
+    again.prepare(1)
+    assert again.engine == few.engine and len(said) == 2
+    least = least_cosine(
+        again.encode(TEXTS), SentenceTransformerEmbedder(find_model(str(tiny_model), {})).encode(TEXTS)
+    )
+    assert least >= LEAST_COSINE
+
+
+@pytest.mark.slow
+def test_the_real_model_in_the_setting_found_for_this_machine_stays_close_to_float32(tmp_path: Path) -> None:
+    place = find_model(DEFAULT_MODEL, {})
+    fast = SentenceTransformerEmbedder(place, engine="torch", cache=tmp_path)
+    fast.prepare(1_000)
+    texts = [*probe_texts(24), "short", "x" * 3_000, ""]
+    assert least_cosine(fast.encode(texts), SentenceTransformerEmbedder(place).encode(texts)) >= LEAST_COSINE
+
+
+OPENED = """
+import sys
+from pathlib import Path
+from crawler.embed import SentenceTransformerEmbedder
+from crawler.models import find_model
+embedder = SentenceTransformerEmbedder(find_model(sys.argv[1], {}), engine="openvino", cache=Path(sys.argv[2]))
+vectors = embedder.encode(sys.argv[3:])
+print(embedder.identity.dimensions, embedder.engine)
+print(*[name for name in ("torch", "transformers", "sentence_transformers", "sklearn") if name in sys.modules])
+print(*[name for name in sys.modules if name.startswith("openvino_telemetry")])
+print(vectors.tolist())
+"""
+
+
+@pytest.mark.slow
+def test_openvino_computes_the_same_vectors_and_from_then_on_without_torch(tiny_model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    reference = SentenceTransformerEmbedder(find_model(str(tiny_model), {}))
+
+    def run() -> list[str]:
+        asked = [sys.executable, "-c", OPENED, str(tiny_model), str(tmp_path), *TEXTS]
+        return subprocess.run(asked, check=True, capture_output=True, text=True).stdout.splitlines()
+
+    first, second = run(), run()
+    assert "torch" in first[1].split() and second[1] == ""
+    assert first[2] == second[2] == ""
+    assert first[0] == second[0] and second[0].startswith(f"{reference.identity.dimensions} openvino ")
+    for lines in (first, second):
+        found = np.array(json.loads(lines[3]), dtype=np.float32)
+        assert least_cosine(found, reference.encode(TEXTS)) >= LEAST_COSINE
+    (converted,) = (tmp_path / "openvino").iterdir()
+    (converted / "model.bin").write_bytes(b"damaged")
+    assert run()[1].split()[0] == "torch"  # made anew
+    assert run()[1] == ""
+
+
+@pytest.mark.slow
+def test_openvino_that_cannot_take_the_model_is_told_or_passed_over(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = find_model(str(tiny_model), {})
+    cache = Cache(tmp_path, "key")
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no such\noperation")
+
+    monkeypatch.setattr("crawler.engines.choice._open_converted", fail)
+    monkeypatch.setattr(choosing, "find_spec", lambda name: name)
+    engine, made = make_choice(TorchEngine(place), "", cache, library=None)
+    assert made.best.setting.library == TORCH and isinstance(engine, TorchEngine)
+    with pytest.raises(EmbeddingError, match="OpenVINO cannot take this model: no such operation"):
+        make_choice(TorchEngine(place), "", cache, library=OPENVINO)
+    monkeypatch.setattr(choosing, "find_spec", lambda name: None)
+    with pytest.raises(EmbeddingError, match="OpenVINO is not installed"):
+        make_choice(TorchEngine(place), "", cache, library=OPENVINO)
+
+
+@dataclass
+class TurningEmbedder:
+    """Gives each text a vector of its own, turned by an angle, in radians, that stands for another engine's errors."""
+
+    engine: str
+    angle: float = 0.0
+    identity: ModelIdentity = field(default_factory=lambda: ModelIdentity("turning", "1", "", 256, 2))
+
+    def prepare(self, expected: int = 0) -> None:
+        """Need nothing."""
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        angles = np.array([sum(text.encode()) % 6 + self.angle for text in texts])
+        return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32).reshape(len(texts), 2)
+
+
+def _embed(store: Store, embedder: TurningEmbedder, *numbers: int) -> None:
+    with store.transaction():
+        run_id = start_run(
+            store, kind="nightly", source="oai", categories=[], started_at=to_text(NOW), program_version="0"
+        )
+        papers = [make_paper(number, f"Title of {number}") for number in numbers]
+        save_papers(store, papers, run_id=run_id, now=to_text(NOW))
+    embed_missing(store, embedder, run_id=run_id, stop=Stop(), progress=no_progress)
+
+
+def test_vectors_of_engines_are_told_apart_and_mixed_only_where_they_agree(store: Store) -> None:
+    _embed(store, TurningEmbedder("plain"), 1, 2)
+    _embed(store, TurningEmbedder("close", angle=0.01), 3)
+    with pytest.raises(EmbeddingError, match="far gives other vectors than the database holds"):
+        _embed(store, TurningEmbedder("far", angle=0.1), 4)
+    engines = store.rows("SELECT name, count(*) AS n FROM vectors JOIN engines USING (engine_id) GROUP BY name")
+    assert engines == [{"name": "close", "n": 1}, {"name": "plain", "n": 2}]
+    assert store.value("SELECT least_cosine FROM engines WHERE name = 'close'") == pytest.approx(np.cos(0.01), abs=1e-3)
+    _embed(store, TurningEmbedder("plain"), 5)
+    assert store.value("SELECT count(*) FROM vectors") == 5
+    model_id = keep_model(store, TurningEmbedder("plain").identity)
+    assert settle_engine(store, TurningEmbedder("plain"), model_id) == store.value(
+        "SELECT engine_id FROM engines WHERE name = 'plain'"
+    )
+
+
+def test_a_vector_is_the_same_before_and_after_it_was_kept(store: Store) -> None:
+    model_id = keep_model(store, ModelIdentity("m", "1", "", 256, 384))
+    engine_id = store.insert("engines", {"model_id": model_id, "name": "any"})
+    vectors = to_unit_length(np.random.default_rng(1).standard_normal((5, 384)).astype(np.float32))
+    hashes = [str(place) * 64 for place in range(5)]
+    with store.transaction():
+        save_vectors(store, model_id, engine_id, hashes, vectors)
+    found = load_vectors(store, model_id, hashes)
+    np.testing.assert_array_equal(np.stack([found[one] for one in hashes]), as_kept(vectors))
+    assert least_cosine(as_kept(vectors), vectors) > 0.9999995
+    assert store.value("SELECT max(length(vector)) FROM vectors") == 2 * 384
+
+
+def test_vectors_of_before_are_upgraded_to_half_the_space(tmp_path: Path) -> None:
+    older = Migrations("bmprinciples")
+    older._migrations = [step for step in migrations._migrations if step.name < "m0011"]
+    vectors = to_unit_length(np.random.default_rng(1).standard_normal((3, 384)).astype(np.float32))
+    with open_store(tmp_path / "old.db", create=True, clock=lambda: NOW, schema=older) as store:
+        model_id = keep_model(store, ModelIdentity("m", "1", "", 256, 384))
+        keep_model(store, ModelIdentity("never used", "1", "", 256, 384))
+        for place, vector in enumerate(vectors):
+            row = {"text_hash": str(place) * 64, "model_id": model_id, "vector": vector.astype("<f4").tobytes()}
+            store.insert("vectors", row)
+    with open_store(tmp_path / "old.db", clock=lambda: NOW) as store:
+        found = load_vectors(store, model_id, [str(place) * 64 for place in range(3)])
+        np.testing.assert_array_equal(np.stack([found[str(place) * 64] for place in range(3)]), as_kept(vectors))
+        names = store.rows("SELECT DISTINCT name FROM vectors JOIN engines USING (engine_id, model_id)")
+        assert names == [{"name": "torch float32"}]
+        assert store.value("SELECT count(*) FROM engines") == 1
+
+
+def test_little_of_what_is_computed_is_padding(shared: Path) -> None:
+    """Word pieces computed for each real one, over the real papers in the portions in which a night embeds them."""
+    tokenizers = pytest.importorskip("tokenizers")
+    folder = find_model(DEFAULT_MODEL, {}).folder
+    assert folder is not None
+    tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(512)
+    with gzip.open(shared / "data" / "papers.jsonl.gz", "rt", encoding="utf-8") as file:
+        texts = [f"{paper['title']}. {paper['abstract']}" for paper in map(json.loads, file)]
+    lengths = np.array([len(one.ids) for one in tokenizer.encode_batch(texts)])
+    for size, most in ((4, 1.02), (16, 1.05)):
+        computed = 0
+        for start in range(0, len(texts), CHUNK):
+            chunk = texts[start : start + CHUNK]
+            for some in iterate_batches([len(text) for text in chunk], SLICE):
+                of_slice = lengths[start + np.array(some)]
+                for rows in iterate_batches(of_slice.tolist(), size):
+                    computed += int(of_slice[rows].max()) * len(rows)
+        assert computed / lengths.sum() < most
+    unsorted = sum(int(lengths[start : start + 16].max()) * 16 for start in range(0, len(texts), 16))
+    assert unsorted / lengths.sum() > 1.2
+
+
+def test_the_cache_of_another_machine_or_library_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {choosing.name_machine("weights", "", 512, "auto")}
+    names.add(choosing.name_machine("weights", "", 256, "auto"))
+    names.add(choosing.name_machine("weights", "query: ", 512, "auto"))
+    names.add(choosing.name_machine("others", "", 512, "auto"))
+    monkeypatch.setattr(choosing, "_processor", lambda: "another")
+    names.add(choosing.name_machine("weights", "", 512, "auto"))
+    monkeypatch.setattr(choosing, "_version", lambda package: "9")
+    names.add(choosing.name_machine("weights", "", 512, "auto"))
+    assert len(names) == 6
+
+
+def test_the_command_tells_the_setting_in_use(
+    bmp: Bmp, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BMP_MODEL", str(tiny_model))
+    monkeypatch.setenv("BMP_CACHE", str(tmp_path / "cache"))
+    assert "torch float32.\n" in bmp("config", "show").out
+    monkeypatch.setenv("BMP_ENGINE", "torch")
+    assert "looks for a faster setting" in bmp("config", "show").out
+    place = find_model(str(tiny_model), {})
+    SentenceTransformerEmbedder(place, engine="torch", cache=tmp_path / "cache").prepare(1_000)
+    assert "texts/s here, float32" in bmp("config", "show").out
+    told = bmp("config", "show", "--json").json
+    assert told["engine"]["chosen"]["setting"]["library"] == "torch"
+    shutil.rmtree(tmp_path / "cache")
+    assert bmp("config", "show", "--json").json["engine"]["chosen"] is None
