@@ -22,27 +22,32 @@ vectors need `pip install 'model2vec[distill]'` and are left out without it; the
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from calibration import Numbers, wilson
+from night import LABELS
 from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped] # it carries no types
 
-from crawler.embed import DEFAULT_MODEL, SentenceTransformerEmbedder, find_model
+from crawler.embed import AUTO, SentenceTransformerEmbedder
 from crawler.learning import AT_HAND
+from crawler.models import DEFAULT_MODEL, find_model
 from crawler.ranking.background import Background
 from crawler.ranking.corpus import Corpus, Encoded
 from crawler.ranking.features import Counted, count_terms
 from crawler.ranking.latent import Latent
 from crawler.ranking.priors import claim_shares, text_prior
-from crawler.ranking.ranker import DEFAULT_THRESHOLD, Claim, Document, Ranker, Seen, document_text, to_scores
+from crawler.ranking.ranker import DEFAULT_THRESHOLD, Claim, Decided, Document, Ranker, Seen, document_text, to_scores
 from crawler.sources.snapshot import SnapshotSource
 from curation.catalogue import load_catalogue
 from db.records import Paper
@@ -92,9 +97,9 @@ class Field:
     hand: Papers
     older: Papers
 
-    def rank_with(self, hand: Papers) -> Ranker:
-        """Return a ranker with these papers at hand."""
-        return Ranker(self.claims, self.claim_vectors, self.background, hand.seen())
+    def rank_with(self, hand: Papers, decided: Sequence[Decided] = ()) -> Ranker:
+        """Return a ranker with these papers at hand, and for each claim what was decided on them."""
+        return Ranker(self.claims, self.claim_vectors, self.background, hand.seen(), decided)
 
 
 def main() -> None:
@@ -107,7 +112,8 @@ def main() -> None:
     parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
-    embedder = SentenceTransformerEmbedder(find_model(DEFAULT_MODEL, os.environ))
+    place = find_model(DEFAULT_MODEL, os.environ)
+    embedder = SentenceTransformerEmbedder(place)
     categories = DEFAULT_CATEGORIES if options.default_categories else ()
     field = read_field(options.hand, options.older, categories, options.cache, embedder)
     print(f"{len(field.hand.papers)} papers at hand, {len(field.older.papers)} older, {len(field.claims)} phenomena")
@@ -120,7 +126,10 @@ def main() -> None:
     for target, wanted in targets.items():
         print_curves(target, wanted, {name: by_target[target] for name, by_target in curves.items()})
     print_reach(ranker, field.older, logits)
-    print_costs(field, ranker, static, embedder)
+    print_decided(field)
+    fastest = SentenceTransformerEmbedder(place, engine=AUTO, cache=options.cache)
+    fastest.prepare(len(field.older.papers))
+    print_costs(field, ranker, static, {"float32": embedder, fastest.engine: fastest})
     print_small_hand(field, logits)
     print_without_hand(field, ranker, logits)
     if options.picture:
@@ -289,7 +298,8 @@ def trace(scores: Numbers, wanted: Mask) -> list[float]:
 
 def print_curves(target: str, wanted: Mask, curves: dict[str, list[float]]) -> None:
     """Print what share of the wanted pairs each first stage keeps."""
-    print(f"\n{target}: {wanted.sum()} pairs of {wanted.any(axis=1).sum()} papers; share kept of them")
+    counts = f"{wanted.sum()} pairs of {wanted.any(axis=1).sum()} papers, {wanted.any(axis=0).sum()} phenomena"
+    print(f"\n{target}: {counts}; share kept of them")
     print("| papers embedded | " + " | ".join(f"{fraction:.0%}" for fraction in FRACTIONS) + " |")
     print("|---" * (len(FRACTIONS) + 1) + "|")
     for name, shares in curves.items():
@@ -316,11 +326,26 @@ def print_reach(ranker: Ranker, older: Papers, logits: Numbers) -> None:
     print(f"{(added > most.max()).sum()} of {added.size} pairs have more of their vectors than any pair at hand")
 
 
+def print_decided(field: Field) -> None:
+    """Print the same where the ranker has learned from the labels of night.py, as far as their papers are at hand."""
+    places = {paper.arxiv_id: place for place, paper in enumerate(field.hand.papers)}
+    with LABELS.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["arxiv_id"] in places]
+    found: dict[tuple[str, bool], list[int]] = defaultdict(list)
+    for row in rows:
+        found[row["code"], row["label"] != "0"].append(places[row["arxiv_id"]])
+    decided = [Decided(found[claim.code, True], found[claim.code, False]) for claim in field.claims]
+    accepted = sum(len(one.accepted) for one in decided)
+    print(f"\nlearned from {accepted} accepted and {len(rows) - accepted} rejected pairs", end="")
+    ranker = field.rank_with(field.hand, decided)
+    print_reach(ranker, field.older, ranker.evidence(field.older.counted, field.older.vectors))
+
+
 def print_costs(
     field: Field,
     ranker: Ranker,
     static: Callable[[Sequence[str]], Vectors] | None,
-    embedder: SentenceTransformerEmbedder,
+    embedders: dict[str, SentenceTransformerEmbedder],
 ) -> None:
     """Print the texts that each step takes a second of processor time, medians of rounds that take turns."""
     few = field.older.take(np.linspace(0, len(field.older.papers) - 1, TIMED_WORDS).astype(np.intp))
@@ -329,8 +354,9 @@ def print_costs(
     steps: dict[str, tuple[int, Callable[[], object]]] = {
         "counting words": (len(documents), lambda: [count_terms(one) for one in documents]),
         "reach of what was counted": (len(documents), lambda: ranker.reach(few.counted)),
-        "the model": (len(fewer), lambda: embedder.encode(fewer)),
     }
+    for name, embedder in embedders.items():
+        steps[f"the model, {name}"] = (len(fewer), partial(embedder.encode, fewer))
     if static:
         texts = few.texts
         steps["static vectors"] = (len(texts), lambda: static(texts))
@@ -341,8 +367,8 @@ def print_costs(
             step()
             if number:  # the first round warms up
                 seconds[name].append((time.process_time() - began) / count)
-    model = float(np.median(seconds["the model"]))
-    print("\n| step | texts a second of processor time | of the model's cost |\n|---|---|---|")
+    model = min(float(np.median(seconds[f"the model, {name}"])) for name in embedders)
+    print("\n| step | texts a second of processor time | of the faster model's cost |\n|---|---|---|")
     for name, all_of in seconds.items():
         print(f"| {name} | {1 / np.median(all_of):,.0f} | {np.median(all_of) / model:.4f} |")
 
@@ -361,19 +387,23 @@ def print_small_hand(field: Field, logits: Numbers) -> None:
 
 
 def print_without_hand(field: Field, ranker: Ranker, logits: Numbers) -> None:
-    """Print what becomes of the older papers' queue where only papers in reach are at hand, the newest ones not all."""
-    within = [
-        (to_scores(ranker.reach(one.counted)) >= min(THRESHOLDS)).any(axis=1) for one in (field.hand, field.older)
-    ]
-    hand, older = field.hand.take(np.flatnonzero(within[0])), field.older.take(np.flatnonzero(within[1]))
-    chosen = field.rank_with(hand)
+    """Print what becomes of the older papers' queue where nothing is embedded in full: only what reaches is at hand."""
     full = to_scores(logits) >= DEFAULT_THRESHOLD
-    now = np.zeros_like(full)
-    now[within[1]] = to_scores(chosen.evidence(older.counted, older.vectors)) >= DEFAULT_THRESHOLD
-    print(
-        f"\nonly the {len(hand.papers)} papers at hand that reach {min(THRESHOLDS)}: of {full.sum()} queued pairs"
-        f" {(full & now).sum()} are queued, and {(now & ~full).sum()} others"
-    )
+    within = [to_scores(ranker.reach(papers.counted)).max(axis=1) for papers in (field.older, field.hand)]
+    print(f"\n| embedded is what reaches | papers at hand | of {full.sum()} pairs | queued beside them |")
+    print("|---|---|---|---|")
+    for threshold in THRESHOLDS:
+        older, hand = (np.flatnonzero(reached >= threshold) for reached in within)
+        kept, newest = field.older.take(older), field.hand.take(hand)
+        both = Papers(
+            [*kept.papers, *newest.papers],
+            [*kept.counted, *newest.counted],
+            np.concatenate([kept.vectors, newest.vectors]),
+        )
+        last = both.take(range(max(0, len(both.papers) - AT_HAND), len(both.papers)))
+        now = np.zeros_like(full)
+        now[older] = to_scores(field.rank_with(last).evidence(kept.counted, kept.vectors)) >= DEFAULT_THRESHOLD
+        print(f"| {threshold} | {len(last.papers)} | {(full & now).sum()} | {(now & ~full).sum()} |")
 
 
 def draw(curves: dict[str, list[float]], picture: Path) -> None:
