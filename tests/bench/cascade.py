@@ -60,6 +60,7 @@ DEFAULT_CATEGORIES = ("cs.LG", "cs.CL", "cs.AI", "stat.ML")
 FOLDS, NEGATIVES, SEED = 5, 50, 20261126  # one in so many pairs that are not likely is learned from
 TIMED_WORDS, TIMED_MODEL = 2_000, 96  # texts
 ROUNDS = 3
+PARTS = 20  # of the catalogue, drawn for each size
 STATIC_DIMENSIONS = 256
 Mask = npt.NDArray[np.bool_]
 Vectors = npt.NDArray[np.float32]
@@ -126,6 +127,7 @@ def main() -> None:
     for target, wanted in targets.items():
         print_curves(target, wanted, {name: by_target[target] for name, by_target in curves.items()})
     print_reach(ranker, field.older, logits)
+    print_sizes(ranker, field.older)
     print_decided(field)
     fastest = SentenceTransformerEmbedder(place, engine=AUTO, cache=options.cache)
     fastest.prepare(len(field.older.papers))
@@ -324,6 +326,16 @@ def print_reach(ranker: Ranker, older: Papers, logits: Numbers) -> None:
     most = ranker.reach(older.counted[:1]) - ranker.evidence(older.counted[:1], 0 * older.vectors[:1])
     added = logits - ranker.evidence(older.counted, 0 * older.vectors)
     print(f"{(added > most.max()).sum()} of {added.size} pairs have more of their vectors than any pair at hand")
+
+
+def print_sizes(ranker: Ranker, older: Papers) -> None:
+    """Print what share of papers reaches the threshold of catalogues of other sizes: random parts of this one."""
+    reaching = to_scores(ranker.reach(older.counted)) >= DEFAULT_THRESHOLD
+    chance, whole = np.random.default_rng(SEED), reaching.shape[1]
+    print("\n| phenomena | papers embedded |\n|---|---|")
+    for size in (10, 25, 50, whole):
+        parts = [chance.choice(whole, size, replace=False) for _ in range(PARTS)]
+        print(f"| {size} | {np.mean([reaching[:, part].any(axis=1).mean() for part in parts]):.4f} |")
 
 
 def print_decided(field: Field) -> None:
