@@ -54,6 +54,7 @@ from db.records import Paper
 from db.text import text_hash
 
 FRACTIONS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75)
+TICKS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75)
 THRESHOLDS = (DEFAULT_THRESHOLD, 0.8, 0.5)
 BEST = 50  # papers of each phenomenon, whatever their score
 DEFAULT_CATEGORIES = ("cs.LG", "cs.CL", "cs.AI", "stat.ML")
@@ -432,7 +433,7 @@ def draw(curves: dict[str, list[float]], picture: Path) -> None:
     for name, shares in curves.items():
         axes.plot(FRACTIONS, shares, "o-", linewidth=1, markersize=3, label=name)
     axes.set(xscale="log", xlabel="share of papers embedded", ylabel="share of queued pairs kept")
-    axes.set_xticks(FRACTIONS, [f"{fraction:.0%}" for fraction in FRACTIONS])
+    axes.set_xticks(TICKS, [f"{fraction:.0%}" for fraction in TICKS])
     axes.minorticks_off()
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right")
