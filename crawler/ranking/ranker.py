@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -140,6 +140,7 @@ class Ranker:
         self._texts: dict[int, _Text] = {}
         self._models: dict[int, _Model] = {}
         self._seen, self._near = seen, dict[int, Neighbours | None]()
+        self._most_added: float | None = None
 
     def learn(self, place: int, decided: Decided) -> None:
         """Learn one claim from these decisions instead of those that it was learned from.
@@ -151,6 +152,7 @@ class Ranker:
             self._decided[place] = decided
             self._models.pop(place, None)
             self._near.pop(place, None)
+            self._most_added = None
 
     def _model(self, place: int) -> _Model:
         """Return what is known of a claim; it is worked out when it is first asked for."""
@@ -191,9 +193,7 @@ class Ranker:
         """Return the log-odds that each document is evidence, shape (documents, claims), not rounded; see `score`."""
         if len(documents) != len(vectors):
             raise ValueError(f"{len(documents)} documents but {len(vectors)} vectors")
-        papers = self._view(count_words(documents), vectors)
-        columns = [self._calibrated(place, papers) for place in range(len(self.claims))]
-        return np.stack(columns, axis=1) if columns else np.zeros((len(documents), 0))
+        return self._logits(self._view(count_words(documents), vectors))
 
     def score(self, documents: Sequence[Words], vectors: Vectors) -> npt.NDArray[np.float64]:
         """Return probabilities, shape (documents, claims), of documents with their unit vectors, shape (n, d).
@@ -211,6 +211,32 @@ class Ranker:
             rows: the papers' places in `Seen`.
         """
         return to_scores(self._calibrated(place, self._latent.papers.take(rows)))
+
+    def reach(self, documents: Sequence[Words]) -> npt.NDArray[np.float64]:
+        """Return the log-odds that documents can have at most, shape (documents, claims), told by their words alone.
+
+        Each counts as if its vector added as much as the vector of any paper at hand adds for any claim; where no paper
+        is at hand, that has no limit. So papers that cannot pass a threshold need not be embedded (docs/scaling.md).
+        """
+        counted = count_words(documents)
+        nothing = np.zeros((len(counted), self._corpus.papers.vectors.shape[1]), dtype=np.float32)
+        papers = self._corpus.encode(counted, nothing)
+        if self._most_added is None:
+            self._most_added = self._find_most_added()
+        return self._logits(self._latent.view(papers, np.full(len(counted), NOT_AT_HAND))) + self._most_added
+
+    def _find_most_added(self) -> float:
+        """Return the most that the vector of a paper at hand adds to its log-odds for any claim."""
+        count = len(self._latent.papers.places)
+        if not count or not self.claims:
+            return np.inf
+        whole = replace(self._latent.papers, places=np.full(count, NOT_AT_HAND))
+        words = replace(whole, vectors=np.zeros_like(whole.vectors))
+        return float((self._logits(whole) - self._logits(words)).max())
+
+    def _logits(self, papers: Viewed) -> npt.NDArray[np.float64]:
+        columns = [self._calibrated(place, papers) for place in range(len(self.claims))]
+        return np.stack(columns, axis=1) if columns else np.zeros((len(papers.places), 0))
 
     def _calibrated(self, place: int, papers: Viewed) -> npt.NDArray[np.float64]:
         slope, intercept = CALIBRATION

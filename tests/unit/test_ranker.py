@@ -184,6 +184,31 @@ def test_without_claims_or_documents_there_is_nothing_to_score() -> None:
         make(seen).score(seen.documents, seen.vectors[:2])
 
 
+@pytest.mark.parametrize("decided", [(), (Decided(range(20), range(40, 60)),)])
+def test_no_paper_scores_more_than_its_words_allow(decided: Sequence[Decided]) -> None:
+    """Nor one that is not at hand, unless its vector adds more than any of those does; and most reach less by far."""
+    seen, late = see(make_documents(40, 400)), see(make_documents(20, 200, seed=2))
+    ranker = make(seen, decided=decided)
+    for papers in (seen, late):
+        reached = ranker.reach(papers.documents)
+        assert (ranker.evidence(papers.documents, papers.vectors) <= reached + 1e-9).all()
+    assert np.median(reached[20:]) < np.median(reached[:20])
+
+
+def test_what_is_within_reach_follows_what_is_learned() -> None:
+    seen = see(make_documents(40, 400))
+    ranker, decided = make(seen), Decided(range(30), range(40, 80))
+    before = ranker.reach(seen.documents)
+    ranker.learn(0, decided)
+    after = ranker.reach(seen.documents)
+    assert not np.array_equal(before, after)
+    assert np.array_equal(after, make(seen, decided=[decided]).reach(seen.documents))
+
+
+def test_without_papers_at_hand_everything_is_within_reach() -> None:
+    assert np.isposinf(make(None).reach(make_documents(2, 2))).all()
+
+
 def test_the_matrices_by_hand() -> None:
     counted = [count_terms(Document("Grokking", "grokking robot"))]
     vocabulary = Vocabulary(LEXICON, counted, ["fourier"])
