@@ -104,7 +104,7 @@ def run_within(seconds: float, work: Callable[[], Result]) -> Result:
 
 
 class Progress(Protocol):
-    """Told how far a stage has come; `total` is None while nobody knows."""
+    """Told how far a stage has come; `total` is None while nobody knows. The stage `read` counts bytes of a file."""
 
     def __call__(self, stage: str, done: int, total: int | None) -> None: ...
 

@@ -158,7 +158,10 @@ class _PartReading:
             for page in source.pages(self._part, self._start):
                 self._keep(page)
                 promised = page.promised if page.promised is not None else promised
-                context.progress("harvest", result.received, _add(before, promised))
+                if page.read is not None:
+                    context.progress("read", *page.read)
+                else:
+                    context.progress("harvest", result.received, _add(before, promised))
                 context.stop.check()
         result.promised = _add(before, promised)
 

@@ -19,8 +19,8 @@ from db.matches import (
     Cut,
     Match,
     Way,
+    count_backlog,
     count_unmatched,
-    list_backlog,
     list_unmatched,
     queue_matches,
     save_matches,
@@ -82,7 +82,7 @@ def match_missing(
     if budget is not None:
         budget = max(0, budget - count_queued_on(store, now))
     total, done, last = count_unmatched(store, ranking_id, model_id), 0, 0
-    needed = total or is_outdated(store, embedder.identity, claims) or (budget and list_backlog(store, ranking_id))
+    needed = total or is_outdated(store, embedder.identity, claims) or (budget and count_backlog(store, ranking_id))
     learner = make() if needed else None
     if total and learner:
         with store.transaction():

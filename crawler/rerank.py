@@ -188,8 +188,8 @@ def score_backlog(store: Store, learner: Learner, ranking_id: int, budget: int) 
         budget: how many are to be queued.
     """
     places = {claim.code: place for place, claim in enumerate(learner.ranker.claims)}
-    backlog = sorted(list_backlog(store, ranking_id), key=lambda row: (-row["score"], row["match_id"]))
-    rows = [row for row in backlog[: max(LEAST_RESCORED, 10 * budget)] if row["phenomenon"] in places]
+    backlog = list_backlog(store, ranking_id, limit=max(LEAST_RESCORED, 10 * budget))
+    rows = [row for row in backlog if row["phenomenon"] in places]
     papers = list_texts(store, [row["revision_id"] for row in rows])
     if not papers:
         return {}

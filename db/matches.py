@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from heapq import nsmallest
 
 from db.candidates import add_candidate
 from db.decisions import BASE_VERSION
 from db.records import ModelIdentity, Reasons, Sentence
 from db.store import Row, Store
+
+_CHUNK = 2_000  # matches read at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,25 +226,46 @@ def _save_reasons(store: Store, match_id: int | None, reasons: Reasons) -> None:
     )
 
 
-def list_backlog(store: Store, ranking_id: int) -> list[Row]:
-    """Return what passed under a ranking and waits for a budget, as `_list_unqueued` does."""
-    return [row for row in _list_unqueued(store, ranking_id) if row["is_new"]]
+_UNQUEUED = (
+    "SELECT m.match_id, p.arxiv_id, p.revision_id, m.phenomenon_code AS phenomenon,"
+    " c.candidate_id IS NULL AS is_new, m.score"
+    " FROM matches m JOIN papers p ON p.revision_id = m.revision_id LEFT JOIN candidates c"
+    " ON c.arxiv_id = p.arxiv_id AND c.phenomenon_code = m.phenomenon_code"
+    " JOIN phenomena h ON h.code = m.phenomenon_code AND NOT h.retired"
+    " WHERE m.ranking_id = :ranking_id AND NOT p.withdrawn AND c.match_id IS NOT m.match_id"
+)
 
 
-def _list_unqueued(store: Store, ranking_id: int) -> list[Row]:
-    """Return the matches of a ranking that are not their candidate's, by id.
+def list_backlog(store: Store, ranking_id: int, *, limit: int) -> list[Row]:
+    """Return what passed under a ranking and waits for a budget, the best first.
 
-    The rows have `match_id`, `arxiv_id`, `revision_id`, `phenomenon`, `score`; `is_new` tells of no candidate yet.
+    The rows have `match_id`, `arxiv_id`, `revision_id`, `phenomenon`, `score`.
     """
     return store.rows(
-        "SELECT m.match_id, p.arxiv_id, p.revision_id, m.phenomenon_code AS phenomenon,"
-        " c.candidate_id IS NULL AS is_new, m.score"
-        " FROM matches m JOIN papers p ON p.revision_id = m.revision_id LEFT JOIN candidates c"
-        " ON c.arxiv_id = p.arxiv_id AND c.phenomenon_code = m.phenomenon_code"
-        " JOIN phenomena h ON h.code = m.phenomenon_code AND NOT h.retired"
-        " WHERE m.ranking_id = ? AND NOT p.withdrawn AND c.match_id IS NOT m.match_id ORDER BY m.match_id",
-        (ranking_id,),
+        f"{_UNQUEUED} AND c.candidate_id IS NULL ORDER BY m.score DESC, m.match_id LIMIT :limit",
+        {"ranking_id": ranking_id, "limit": limit},
     )
+
+
+def count_backlog(store: Store, ranking_id: int) -> int:
+    """Return how many matches passed under a ranking and wait for a budget."""
+    return int(
+        store.value(f"SELECT count(*) FROM ({_UNQUEUED} AND c.candidate_id IS NULL)", {"ranking_id": ranking_id})
+    )
+
+
+def _iterate_unqueued(store: Store, ranking_id: int) -> Iterator[Row]:
+    """Yield the matches of a ranking that are not their candidate's, by id; what is queued meanwhile is no matter.
+
+    The rows are those of `list_backlog`; `is_new` tells of no candidate yet.
+    """
+    last = 0
+    while rows := store.rows(
+        f"{_UNQUEUED} AND m.match_id > :last ORDER BY m.match_id LIMIT :limit",
+        {"ranking_id": ranking_id, "last": last, "limit": _CHUNK},
+    ):
+        yield from rows
+        last = rows[-1]["match_id"]
 
 
 def queue_matches(
@@ -257,25 +281,47 @@ def queue_matches(
     """Queue what this ranking found and what does not wait yet; return how many candidates are new, and how many left.
 
     Runs inside one transaction, so that a reader sees the queue of before the night or of after it. What is left to
-    queue is derived from the matches: a night that was killed before is made up for by the next one.
+    queue is derived from the matches: a night that was killed before is made up for by the next one. Matches are read
+    in portions, so that a backfill's need no memory.
 
     Args:
         budget: at most so many are new, the best first.
         scores: what matches score by now, by match; for others that of the match counts.
         threshold: what scores less by now is not queued, but waits: a later decision may raise it again.
     """
-    scores = scores or {}
-    found = _list_unqueued(store, ranking_id)
-    for row in found:
-        row["score"] = scores.get(row["match_id"], row["score"])
-    found = [row for row in found if row["score"] >= threshold or not row["is_new"]]
-    found.sort(key=lambda row: (-row["score"], row["match_id"]))
-    new = [row for row in found if row["is_new"]]
-    left = [] if budget is None else new[budget:]
-    later = {row["match_id"] for row in left}
-    chosen = sorted((row for row in found if row["match_id"] not in later), key=lambda row: int(row["match_id"]))
-    added = [
-        add_candidate(store, row["arxiv_id"], row["phenomenon"], match_id=row["match_id"], run_id=run_id, now=now)
-        for row in chosen
-    ]
-    return sum(added), len(left)
+    waiting = _Waiting(store, ranking_id, scores or {}, threshold)
+    best = None if budget is None else waiting.find_best(budget)
+    added = passed = 0
+    for row in _iterate_unqueued(store, ranking_id):
+        if row["is_new"]:
+            if not waiting.passes(row):
+                continue
+            passed += 1
+            if best is not None and row["match_id"] not in best:
+                continue
+        added += add_candidate(
+            store, row["arxiv_id"], row["phenomenon"], match_id=row["match_id"], run_id=run_id, now=now
+        )
+    return added, 0 if best is None else passed - len(best)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """What waits to be queued under a ranking, by the scores of now."""
+
+    store: Store
+    ranking_id: int
+    scores: Mapping[int, float]
+    threshold: float
+
+    def _score(self, row: Row) -> float:
+        return self.scores.get(row["match_id"], row["score"])
+
+    def passes(self, row: Row) -> bool:
+        return self._score(row) >= self.threshold
+
+    def find_best(self, budget: int) -> set[int]:
+        """Return the matches of the best so many that have no candidate yet."""
+        rows = _iterate_unqueued(self.store, self.ranking_id)
+        keys = ((-self._score(row), row["match_id"]) for row in rows if row["is_new"] and self.passes(row))
+        return {match_id for _, match_id in nsmallest(budget, keys)}

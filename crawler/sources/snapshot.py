@@ -1,42 +1,77 @@
 """The public metadata snapshot of arXiv: JSON lines, one paper a line, plain or gzip.
 
-Form: https://www.kaggle.com/datasets/Cornell-University/arxiv (CC0). A line is read with a check of its categories
-first, because most lines of the whole file are of other fields.
+Form: https://www.kaggle.com/datasets/Cornell-University/arxiv (CC0). A line's bytes are looked through for its
+categories before it is parsed, because most lines of the whole file are of other fields.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from io import BufferedIOBase
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from crawler.sources.oai_parse import parse_version_date, parse_version_number, split_authors
+from crawler.sources.snapshot_lines import CategoryTest, LineReader
+from crawler.sources.snapshot_parse import parse_line, parse_snapshot_record, read_text
 from crawler.sources.source import Page
-from crawler.sources.tex import decode_accents
-from crawler.sources.withdrawal import says_withdrawn
 from db.errors import AnswerError, SourceError, UsageError
 from db.records import Malformed, Paper
-from db.text import clean_line, parse_arxiv_id
 
 LINES_PER_PAGE = 2_000
-LONGEST_LINE_BYTES = 4 * 1024 * 1024
+
+_CURSOR = "byte {:015d}"
+
+
+class SnapshotParser:
+    """Turns lines into papers of the wanted categories; it holds plain values only, so that it can be sent away."""
+
+    def __init__(self, categories: Sequence[str], since: date | None = None) -> None:
+        """Take the wanted categories, none for all, and the day before which a record is too old."""
+        self.categories = frozenset(categories)
+        self.since = since
+        self._test = CategoryTest(self.categories)
+
+    def select(self, lines: Iterable[bytes]) -> list[bytes]:
+        """Return the lines that have to be parsed."""
+        may_hold = self._test.may_hold
+        return [line for line in lines if may_hold(line)]
+
+    def parse(self, lines: Iterable[bytes]) -> tuple[list[Paper], list[Malformed]]:
+        """Return the wanted papers of the lines, and the lines that could not be read.
+
+        A broken line counts where it names a wanted category or does not even look like a JSON object.
+        """
+        papers: list[Paper] = []
+        malformed: list[Malformed] = []
+        for line in self.select(lines):
+            try:
+                paper = self._parse(line)
+            except AnswerError as error:
+                malformed.append(Malformed(None, None, error.message, line))
+                continue
+            if paper is not None:
+                papers.append(paper)
+        return papers, malformed
+
+    def _parse(self, line: bytes) -> Paper | None:
+        if not line.strip():
+            return None
+        record = parse_line(line)
+        if self.categories and self.categories.isdisjoint(read_text(record, "categories").split()):
+            return None
+        paper = parse_snapshot_record(record)
+        too_old = self.since is not None and paper.datestamp is not None and paper.datestamp < self.since
+        return None if too_old else paper
 
 
 class SnapshotSource:
-    """Reads a snapshot from where it was left: the cursor is the number of lines kept, for this very file."""
+    """Reads a snapshot from where it was left: the cursor is the place in this very file's text."""
 
     def __init__(self, path: Path, categories: Sequence[str], *, since: date | None = None) -> None:
         if not path.is_file():
             raise UsageError(f"there is no file {path}", "name the snapshot: JSON lines, plain or .gz")
         self._path = path
-        self._categories = frozenset(categories)
-        self._since = since
+        self._parser = SnapshotParser(categories, since)
 
     @property
     def name(self) -> str:
@@ -46,16 +81,17 @@ class SnapshotSource:
     def parts(self) -> Sequence[str]:
         """Return the one part: the file as it is now, and what is taken of it."""
         facts = self._path.stat()
-        taken = " ".join(sorted(self._categories)) + (f" since {self._since}" if self._since else "")
+        since = f" since {self._parser.since}" if self._parser.since else ""
+        taken = " ".join(sorted(self._parser.categories)) + since
         return [f"{self._path.resolve()} {facts.st_size} {facts.st_mtime_ns} {taken}"]
 
     def start(self, cursor: str | None, since: date | None, first_asked: date | None = None) -> str:
-        """Return the number of lines that were kept before."""
+        """Return the place that was reached before."""
         return cursor or "0"
 
     def asked(self, part: str, start: str) -> str:
         """Return in words what is read."""
-        return f"{self._path.name} from line {int(start) + 1}"
+        return f"{self._path.name} from byte {cursor_offset(start)}"
 
     def pages(self, part: str, start: str) -> Iterator[Page]:
         """Yield pages of `LINES_PER_PAGE` lines; `received` counts the lines in the categories.
@@ -63,123 +99,35 @@ class SnapshotSource:
         Raises:
             SourceError: the file is cut off or damaged; what was yielded before stands.
         """
-        number, received = int(start), 0
-        with _open(self._path) as file:
+        received = 0
+        with LineReader(self._path) as reader:
             try:
-                lines = islice(_lines(file), number, None)
-                while batch := list(islice(lines, LINES_PER_PAGE)):
-                    number += len(batch)
-                    page = self._page(batch, number)
-                    received += page.received
-                    yield page
+                for _ in reader.skip_to(cursor_offset(start)):
+                    yield Page((), read=reader.share)
+                while lines := reader.read_lines(LINES_PER_PAGE):
+                    papers, malformed = self._parser.parse(lines)
+                    count = len(papers) + len(malformed)
+                    received += count
+                    yield Page(
+                        tuple(papers), tuple(malformed), count, cursor=make_cursor(reader.offset), read=reader.share
+                    )
             except (EOFError, OSError, zlib.error) as error:
-                raise SourceError(
-                    f"{self._path.name} is damaged after line {number}: {error}", "fetch it again"
-                ) from error
-        yield Page((), cursor="0", promised=received)  # the whole was read: the next time begins anew
-
-    def _page(self, lines: Sequence[bytes], number: int) -> Page:
-        papers: list[Paper] = []
-        malformed: list[Malformed] = []
-        for line in lines:
-            try:
-                paper = self._paper(line)
-            except AnswerError as error:
-                malformed.append(Malformed(None, None, error.message, line))
-                continue
-            if paper is not None:
-                papers.append(paper)
-        return Page(tuple(papers), tuple(malformed), len(papers) + len(malformed), cursor=f"{number:012d}")
-
-    def _paper(self, line: bytes) -> Paper | None:
-        if not line.strip():
-            return None
-        record = _parse_line(line)
-        if self._categories and self._categories.isdisjoint(_text(record, "categories").split()):
-            return None
-        paper = parse_snapshot_record(record)
-        too_old = self._since is not None and paper.datestamp is not None and paper.datestamp < self._since
-        return None if too_old else paper
+                raise damaged(self._path, reader.offset, error) from error
+            # The whole was read: the next time begins anew.
+            yield Page((), cursor="0", promised=received, read=reader.share)
 
 
-def _open(path: Path) -> BufferedIOBase:
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if packed else path.open("rb")
+def make_cursor(offset: int) -> str:
+    """Return the cursor of a place in a snapshot's text."""
+    return _CURSOR.format(offset)
 
 
-def _lines(file: BufferedIOBase) -> Iterator[bytes]:
-    while line := file.readline(LONGEST_LINE_BYTES):
-        yield line
+def cursor_offset(cursor: str) -> int:
+    """Return the place that a cursor tells; one that counts lines tells none, and reading begins anew."""
+    word, _, digits = cursor.partition(" ")
+    return int(digits) if word == "byte" else 0
 
 
-def _parse_line(line: bytes) -> dict[str, Any]:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        raise AnswerError("the line is not JSON") from None
-    if not isinstance(record, dict):
-        raise AnswerError("the line is not a JSON object")
-    return record
-
-
-def parse_snapshot_record(record: dict[str, Any]) -> Paper:
-    """Read one object of the snapshot.
-
-    Raises:
-        AnswerError: something is missing or does not hold; says what.
-    """
-    arxiv_id = parse_arxiv_id(_text(record, "id"))
-    if arxiv_id is None:
-        raise AnswerError("the line has no valid arXiv id")
-    title, abstract = decode_accents(clean_line(_text(record, "title"))), _text(record, "abstract")
-    if not title:
-        raise AnswerError("the line has no title")
-    versions = record.get("versions")
-    if not isinstance(versions, list) or not versions:
-        raise AnswerError("the line has no versions")
-    dates = [parse_version_date(_text(version, "created")) for version in versions]
-    comments = clean_line(_text(record, "comments")) or None
-    abstract = decode_accents(clean_line(abstract))
-    return Paper(
-        arxiv_id=arxiv_id,
-        version=parse_version_number(_text(versions[-1], "version")),
-        title=title,
-        abstract=abstract,
-        authors=_authors(record),
-        categories=tuple(clean_line(_text(record, "categories")).split()),
-        published_at=dates[0],
-        updated_at=dates[-1],
-        datestamp=_datestamp(record),
-        comments=comments,
-        journal_ref=clean_line(_text(record, "journal-ref")) or None,
-        doi=clean_line(_text(record, "doi")) or None,
-        license=clean_line(_text(record, "license")) or None,
-        withdrawn=says_withdrawn(comments, abstract),
-    )
-
-
-def _text(record: Any, name: str) -> str:
-    """Return a field as text: the snapshot writes null for what is not known."""
-    value = record.get(name) if isinstance(record, dict) else None
-    if value is not None and not isinstance(value, str):
-        raise AnswerError(f"'{name}' is not text")
-    return value or ""
-
-
-def _authors(record: dict[str, Any]) -> tuple[str, ...]:
-    parsed = record.get("authors_parsed")
-    if not isinstance(parsed, list) or not parsed:
-        return split_authors(_text(record, "authors"))
-    if not all(isinstance(name, list) for name in parsed):
-        raise AnswerError("'authors_parsed' is not a list of names")
-    names = [" ".join(str(part) for part in (*name[1:2], *name[:1], *name[2:3]) if part) for name in parsed]
-    return tuple(clean_line(decode_accents(name)) for name in names)
-
-
-def _datestamp(record: dict[str, Any]) -> date | None:
-    text = _text(record, "update_date")
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise AnswerError(f"'{clean_line(text)[:40]}' is not a date") from None
+def damaged(path: Path, offset: int, error: Exception) -> SourceError:
+    """Return what is told of a file that cannot be read beyond a place in its text."""
+    return SourceError(f"{path.name} is damaged after byte {offset} of its text: {error}", "fetch it again")

@@ -20,6 +20,7 @@ class Page:
             order; None leaves the cursor. A record of `malformed` that has a datestamp is a gap of that day.
         promised: how many records the source has said the part holds, once it has said so.
         doubtful: the list came to its end, but not as it should: what it holds is to be checked against other lists.
+        read: how many bytes of a file were read by then, and how many it has, where that tells how far it is.
     """
 
     papers: tuple[Paper, ...]
@@ -28,6 +29,7 @@ class Page:
     cursor: str | None = None
     promised: int | None = None
     doubtful: bool = False
+    read: tuple[int, int] | None = None
 
 
 class Source(Protocol):

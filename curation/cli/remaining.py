@@ -36,7 +36,7 @@ def gather_remaining(store: Store, *, today: date) -> dict[str, Any]:
     """
     from db.audits import list_frames, list_scored
     from db.decisions import list_scored_verdicts
-    from db.matches import find_newest_ranking, list_backlog
+    from db.matches import count_backlog, find_newest_ranking
 
     ranking = find_newest_ranking(store)
     verdicts = list_scored_verdicts(store, ranking.way.base_version, ranking.way.model_id) if ranking else []
@@ -61,7 +61,7 @@ def gather_remaining(store: Store, *, today: date) -> dict[str, Any]:
             },
         },
         "cut": asdict(ranking.cut) if ranking else None,
-        "backlog": len(list_backlog(store, ranking.ranking_id)) if ranking else 0,
+        "backlog": count_backlog(store, ranking.ranking_id) if ranking else 0,
         "scores": _tell_scores(verdicts),
     }
 
