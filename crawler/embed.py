@@ -217,26 +217,48 @@ class SentenceTransformerEmbedder:
         return self._load_torch().own_prompt if self._prompt is None else self._prompt
 
 
-def embed_missing(store: Store, embedder: Embedder, *, run_id: int, stop: Stop, progress: Progress) -> None:
+def embed_missing(
+    store: Store, embedder: Embedder, *, run_id: int, stop: Stop, progress: Progress, beyond: int = 0
+) -> None:
     """Embed every current revision that has no vector of this model, counting them in the run.
+
+    Args:
+        beyond: only revisions beyond this id.
 
     Raises:
         StopRequested: between two slices; what was embedded stays.
     """
     model_id = keep_model(store, embedder.identity)
-    total, done, last = count_revisions_without_vector(store, model_id), 0, 0
-    if total:
-        with stop.breakable():
-            embedder.prepare(total)
-            engine_id = settle_engine(store, embedder, model_id)
+    total, done, last = count_revisions_without_vector(store, model_id, after=beyond), 0, beyond
     while rows := list_revisions_without_vector(store, model_id, after=last, limit=CHUNK):
-        stop.check()
-        hashes, vectors = _encode_until_stopped(embedder, rows, stop)
-        with store.transaction():
-            save_vectors(store, model_id, engine_id, hashes, vectors)
-            add_to_run(store, run_id, embedded=len(hashes))
-        done, last = done + len(hashes), rows[-1]["revision_id"]
+        done += embed_rows(store, embedder, model_id, rows, run_id=run_id, stop=stop, expected=total)
+        last = rows[-1]["revision_id"]
         progress("embed", done, total)
+
+
+def embed_rows(
+    store: Store, embedder: Embedder, model_id: int, rows: Sequence[Row], *, run_id: int, stop: Stop, expected: int
+) -> int:
+    """Embed these revisions, counting them in the run, and return how many texts they have.
+
+    Args:
+        rows: with `text_hash`, `title` and `abstract`.
+        expected: how many are to come, with these.
+
+    Raises:
+        StopRequested: between two slices; what was embedded stays.
+    """
+    if not rows:
+        return 0
+    with stop.breakable():
+        embedder.prepare(expected)
+        engine_id = settle_engine(store, embedder, model_id)
+    hashes, vectors = _encode_until_stopped(embedder, rows, stop)
+    with store.transaction():
+        save_vectors(store, model_id, engine_id, hashes, vectors)
+        add_to_run(store, run_id, embedded=len(hashes))
+    stop.check()
+    return len(hashes)
 
 
 def _encode_until_stopped(embedder: Embedder, rows: Sequence[Row], stop: Stop) -> tuple[list[str], Vectors]:

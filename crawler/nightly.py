@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from typing import Any
 
 from crawler.announcements import Expectation
 from crawler.control import Progress, Stop, StopRequested
@@ -16,10 +17,12 @@ from crawler.embed import Embedder, embed_missing
 from crawler.harvest import HarvestContext, harvest
 from crawler.match import match_missing
 from crawler.reconcile import Reconciliation, reconcile
+from crawler.sift import embed_newest, sift
 from crawler.sources.source import Source
 from db.errors import BmpError, StoreError
 from db.records import RunStatus
 from db.runs import STOPPED, add_to_run, find_run, set_run, start_run
+from db.sifting import find_horizon, forget_sifts
 from db.store import Row, Store, store_error
 from db.times import Clock, to_text
 
@@ -37,6 +40,8 @@ class Night:
         threshold: the score from which a match is queued.
         precision: the share of what is queued that is to be right, in place of the threshold.
         budget: how many candidates are new at most.
+        cascade: of the papers that are stored only the newest are embedded, and those that can reach the queue; False
+            embeds also what was passed over before, None goes on as before.
         audit_size: how many of the other pairs are queued beside it at most, drawn at random.
         reconciliation: what a harvest that came to its end is held against, if anything.
         scope: the categories, where fewer are kept than on other nights: such nights have cursors of their own.
@@ -61,6 +66,7 @@ class Night:
     audit_size: int = 0
     precision: float | None = None
     budget: int | None = None
+    cascade: bool | None = None
     monotonic: Callable[[], float] = time.monotonic
 
 
@@ -149,7 +155,7 @@ def _work(night: Night, run_id: int, errors: list[str], notes: list[str]) -> Non
         set_run(store, run_id, model=identity.name, model_revision=identity.revision)
     _harvest(night, run_id, errors, notes)
     with _timed(night, run_id, "embed"):
-        embed_missing(store, embedder, run_id=run_id, stop=night.stop, progress=night.progress)
+        passed_over = _embed(night, embedder, run_id)
     with _timed(night, run_id, "match"):
         left = match_missing(
             store,
@@ -163,8 +169,25 @@ def _work(night: Night, run_id: int, errors: list[str], notes: list[str]) -> Non
             progress=night.progress,
             audit_size=night.audit_size,
         )
+    if passed_over:
+        notes.append(f"{passed_over} older papers cannot reach the queue by their words and were not embedded")
     if left:
         notes.append(f"{left} more passed than the budget of {night.budget}; the next runs queue them, best first")
+
+
+def _embed(night: Night, embedder: Embedder, run_id: int) -> int:
+    """Embed what has no vector yet, and return how many papers a cascade passed over."""
+    told: dict[str, Any] = {"run_id": run_id, "stop": night.stop, "progress": night.progress}
+    passed_over = 0
+    if night.cascade is False:
+        with night.store.transaction():
+            forget_sifts(night.store)
+    if night.cascade or find_horizon(night.store):
+        embed_newest(night.store, embedder, **told)
+        told_cut: dict[str, Any] = {"threshold": night.threshold, "precision": night.precision}
+        passed_over = sift(night.store, embedder, begin=bool(night.cascade), **told_cut, **told)
+    embed_missing(night.store, embedder, beyond=find_horizon(night.store), **told)
+    return passed_over
 
 
 def _harvest(night: Night, run_id: int, errors: list[str], notes: list[str]) -> None:

@@ -79,6 +79,12 @@ def m0011_engines(db: Database) -> None:
     _execute_all(db, _ENGINES)
 
 
+@migrations()
+def m0012_sifts(db: Database) -> None:
+    """Keep how far old papers were sifted for those that can reach the queue."""
+    _execute_all(db, _SIFTS)
+
+
 def _to_half(content: bytes) -> bytes:
     """Return little-endian float32 numbers as float16 ones."""
     import numpy as np
@@ -505,4 +511,16 @@ SELECT text_hash, model_id, engine_id, to_half(vector) FROM vectors JOIN engines
 
 DROP TABLE vectors;;
 ALTER TABLE vectors_anew RENAME TO vectors;;
+"""
+
+_SIFTS = """
+CREATE TABLE sifts (
+    ranker_version TEXT NOT NULL,
+    model_id INTEGER NOT NULL REFERENCES models (model_id),
+    catalogue_version TEXT NOT NULL,
+    threshold REAL NOT NULL,
+    horizon INTEGER NOT NULL CHECK (horizon >= 0),
+    done INTEGER NOT NULL CHECK (done BETWEEN 0 AND horizon),
+    PRIMARY KEY (ranker_version, model_id, catalogue_version, threshold)
+) STRICT;;
 """

@@ -178,13 +178,14 @@ def list_revisions_without_vector(store: Store, model_id: int, *, after: int, li
     )
 
 
-def count_revisions_without_vector(store: Store, model_id: int) -> int:
-    """Return how many texts of current revisions the model has not embedded."""
+def count_revisions_without_vector(store: Store, model_id: int, *, after: int = 0) -> int:
+    """Return how many texts of current revisions beyond an id the model has not embedded."""
     return int(
         store.value(
             "SELECT count(DISTINCT r.text_hash) FROM papers p JOIN revisions r USING (revision_id)"
-            " LEFT JOIN vectors v ON v.text_hash = r.text_hash AND v.model_id = ? WHERE v.text_hash IS NULL",
-            (model_id,),
+            " LEFT JOIN vectors v ON v.text_hash = r.text_hash AND v.model_id = ?"
+            " WHERE v.text_hash IS NULL AND r.revision_id > ?",
+            (model_id, after),
         )
     )
 

@@ -188,6 +188,9 @@ def show_controls(content: bytes) -> str:
     )
 
 
+AWAITED = "the next night embeds those that a cascade did not pass over"  # of papers without a vector
+
+
 def say(line: str) -> None:
     """Say something to the person, on stderr: stdout belongs to data."""
     click.echo(line, err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from curation.cli.context import AppContext, json_option, name_some, pass_app, say, write_json
+from curation.cli.context import AWAITED, AppContext, json_option, name_some, pass_app, say, write_json
 from db.errors import UsageError
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def _tell_unranked(ranked: int, without_vector: int) -> None:
     if not ranked:
         raise UsageError("no stored paper has a vector of this model yet", "`bmp nightly` embeds them")
     if without_vector:
-        say(f"{without_vector} papers have no vector yet and count as not found; the next night embeds them.")
+        say(f"{without_vector} papers have no vector and count as not found; {AWAITED}.")
 
 
 def _save(target: Path, lines: Sequence[str]) -> None:

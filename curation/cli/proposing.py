@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from curation.cli.context import (
+    AWAITED,
     DATE,
     LIMIT,
     ROW_ID,
@@ -121,7 +122,7 @@ def _list(app: AppContext, store: Store, limit: int, since: date | None, as_json
     with store.transaction():
         replace_open(store, found.proposals, now=to_text(app.clock()))
     if found.without_vector:
-        say(f"{found.without_vector} papers have no vector yet and are left out; the next night embeds them.")
+        say(f"{found.without_vector} papers have no vector and are left out; {AWAITED}.")
     say(f"{found.papers} papers looked at, {found.unfit} of them fit no entry, {found.near} of these are of the field.")
     rows = list_open(store, limit=limit)
     if as_json:

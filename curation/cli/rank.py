@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from curation.cli.context import DATE, AppContext, json_option, pass_app, say, write_json, write_table
+from curation.cli.context import AWAITED, DATE, AppContext, json_option, pass_app, say, write_json, write_table
 from curation.cli.progress import ProgressDisplay
 from db.errors import UsageError
 from db.records import Status
@@ -65,7 +65,7 @@ def rank(
     if ranking.papers and ranking.papers[0].score < NOTHING_FITS:
         say("Nothing that is stored fits well; the default model reads English.")
     if ranking.without_vector:
-        say(f"{ranking.without_vector} papers have no vector yet and are left out; the next night embeds them.")
+        say(f"{ranking.without_vector} papers have no vector and are left out; {AWAITED}.")
     _write(ranking, states, phenomenon or "claim", format_name)
 
 

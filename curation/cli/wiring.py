@@ -187,6 +187,7 @@ def make_night(
     categories: Sequence[str],
     since: date | None = None,
     reconciliation: Reconciliation | None = None,
+    cascade: bool | None = None,
 ) -> Night:
     """Return a run with everything it works with."""
     from crawler.control import no_progress
@@ -208,6 +209,7 @@ def make_night(
         progress=no_progress,
         since=since,
         reconciliation=reconciliation,
+        cascade=cascade,
         audit_size=app.settings.audit_per_night if kind == "nightly" else 0,
         scope="" if kind != "nightly" or set(app.settings.categories) <= set(categories) else " ".join(categories),
         judge_zero=partial(
