@@ -283,17 +283,31 @@ def settle_engine(store: Store, embedder: Embedder, model_id: int) -> int:
     Raises:
         EmbeddingError: its vectors are not close to those that are kept: they are never mixed.
     """
+    cosine = None
     if not is_engine_known(store, model_id, embedder.engine):
-        kept = list_kept_vectors(store, model_id, limit=COMPARED)
-        found = embedder.encode([document_text(row["title"], row["abstract"]) for row in kept])
-        cosine = least_cosine(found, np.stack([row["vector"] for row in kept])) if kept else None
-        if cosine is not None and cosine < LEAST_COSINE:
-            raise EmbeddingError(
-                f"{embedder.engine} gives other vectors than the database holds of the same texts (cosine {cosine})",
-                "set BMP_ENGINE=float32 and see `bmp config show`; vectors that differ are never mixed",
-            )
-        return keep_engine(store, model_id, embedder.engine, cosine)
-    return keep_engine(store, model_id, embedder.engine, None)
+        cosine = compare_with_kept(embedder, list_kept_vectors(store, model_id, limit=COMPARED))
+    return keep_engine(store, model_id, embedder.engine, cosine)
+
+
+def compare_with_kept(embedder: Embedder, kept: Sequence[Row]) -> float | None:
+    """Return the least cosine of an embedder's vectors with those that are kept of the same texts; None without any.
+
+    Args:
+        kept: revisions with `title`, `abstract` and `vector`.
+
+    Raises:
+        EmbeddingError: they are not close.
+    """
+    if not kept:
+        return None
+    found = embedder.encode([document_text(row["title"], row["abstract"]) for row in kept])
+    cosine = least_cosine(found, np.stack([row["vector"] for row in kept]))
+    if cosine < LEAST_COSINE:
+        raise EmbeddingError(
+            f"{embedder.engine} gives other vectors than the database holds of the same texts (cosine {cosine})",
+            "set BMP_ENGINE=float32 and see `bmp config show`; vectors that differ are never mixed",
+        )
+    return cosine
 
 
 class StoredVectors:

@@ -172,6 +172,8 @@ class _PartReading:
             papers = date_as_told(store, page.papers, now=now) if context.looks_up else list(page.papers)
             wanted = _wanted(context, papers)
             saved = save_papers(store, wanted, run_id=run_id, now=now)
+            if page.keep_too is not None:
+                page.keep_too(store, run_id)
             kept = {paper.arxiv_id for paper in wanted}
             settle_missing(store, papers, kept, looked_up=context.looks_up, run_id=run_id, now=now)
             held = self._keep_malformed(page.malformed, now)

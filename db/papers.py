@@ -190,6 +190,23 @@ def count_revisions_without_vector(store: Store, model_id: int, *, after: int = 
     )
 
 
+def find_hashes_without_vector(store: Store, model_id: int, arxiv_ids: Iterable[str]) -> list[str]:
+    """Return the text hashes, each once, of those papers' current revisions that the model has not embedded."""
+    rows = store.rows(
+        "SELECT DISTINCT r.text_hash FROM papers p JOIN revisions r USING (revision_id)"
+        " LEFT JOIN vectors v ON v.text_hash = r.text_hash AND v.model_id = ?"
+        " WHERE v.text_hash IS NULL AND p.arxiv_id IN (SELECT value FROM json_each(?)) ORDER BY r.revision_id",
+        (model_id, json.dumps(list(arxiv_ids))),
+    )
+    return [row["text_hash"] for row in rows]
+
+
+def iterate_embedded_hashes(store: Store, model_id: int) -> Iterator[str]:
+    """Yield the hashes of all texts that the model has embedded."""
+    for (text_hash_,) in store.connection.execute("SELECT text_hash FROM vectors WHERE model_id = ?", (model_id,)):
+        yield text_hash_
+
+
 _NEWEST = "SELECT arxiv_id FROM papers WHERE NOT withdrawn ORDER BY published_at DESC, arxiv_id DESC LIMIT :limit"
 _EMBEDDED = (
     "SELECT {} FROM papers p JOIN revisions r USING (revision_id)"

@@ -41,8 +41,17 @@ class LineReader:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
         self._raw.close()
+
+    @property
+    def is_packed(self) -> bool:
+        """Tell whether the file is gzip."""
+        return self._packed
 
     @property
     def share(self) -> tuple[int, int]:
@@ -58,6 +67,12 @@ class LineReader:
         while self.offset < offset and (piece := self._file.read(min(SKIP_BYTES, offset - self.offset))):
             self.offset += len(piece)
             yield
+
+    def read_line(self) -> bytes:
+        """Return the next line or, of one beyond `LONGEST_LINE_BYTES`, the next piece; nothing at the end."""
+        line = self._file.readline(LONGEST_LINE_BYTES)
+        self.offset += len(line)
+        return line
 
     def read_lines(self, limit: int) -> list[bytes]:
         """Return the next lines, none at the end; one beyond `LONGEST_LINE_BYTES` comes in pieces."""

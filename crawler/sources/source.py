@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
 from db.records import Malformed, Paper
+from db.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Page:
         promised: how many records the source has said the part holds, once it has said so.
         doubtful: the list came to its end, but not as it should: what it holds is to be checked against other lists.
         read: how many bytes of a file were read by then, and how many it has, where that tells how far it is.
+        keep_too: keeps what came with the papers, after them, in their transaction; called with the store and the run.
     """
 
     papers: tuple[Paper, ...]
@@ -30,6 +32,7 @@ class Page:
     promised: int | None = None
     doubtful: bool = False
     read: tuple[int, int] | None = None
+    keep_too: Callable[[Store, int], None] | None = None
 
 
 class Source(Protocol):

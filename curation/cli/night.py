@@ -128,23 +128,62 @@ def _night(
 @click.argument("file", type=click.Path(path_type=Path))
 @category_option
 @click.option("--since", type=DATE, help="Leave out papers whose record last changed before this day.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Embed in this process, or by the workers of a Ray cluster (extra `ray`).",
+)
+@click.option(
+    "--cascade/--no-cascade",
+    default=None,
+    help="Embed the newest papers and, of the older ones, those that can reach the queue; --no-cascade makes up for it.",
+)
+@click.option("--address", metavar="HOST:PORT", help="Of a Ray cluster that runs; without it one is started here.")
+@click.option(
+    "--workers", type=click.IntRange(1), metavar="N", help="How many Ray workers embed; one for each core by default."
+)
 @json_option
 @pass_app
 @click.pass_context
 def backfill(
-    ctx: click.Context, app: AppContext, file: Path, categories: tuple[str, ...], since: date | None, as_json: bool
+    ctx: click.Context,
+    app: AppContext,
+    file: Path,
+    categories: tuple[str, ...],
+    since: date | None,
+    engine: str,
+    cascade: bool | None,
+    address: str | None,
+    workers: int | None,
+    as_json: bool,
 ) -> None:
     """Read FILE, the public arXiv metadata snapshot (JSON lines, plain or .gz), and treat it like a night.
 
     It can be interrupted at any time and goes on where it stopped.
     """
     from crawler.sources.snapshot import SnapshotSource
-    from curation.cli.wiring import exit_code, make_night, run_locked, stopping_on_signals, tell_outcome
+    from curation.cli.wiring import (
+        exit_code,
+        make_cluster_night,
+        make_night,
+        run_locked,
+        stopping_on_signals,
+        tell_outcome,
+    )
 
+    if engine != "ray" and (address or workers):
+        raise UsageError("--address and --workers are of --engine ray", "add --engine ray")
+    if engine == "ray" and cascade:
+        raise UsageError("a cluster embeds all papers", "leave out --cascade or --engine ray")
     wanted = categories or app.settings.categories
     source = SnapshotSource(file, wanted, since=since)
     with stopping_on_signals() as stop, app.open_store() as store:
-        outcome = run_locked(app, make_night(app, store, source, stop, kind="backfill", categories=wanted, since=since))
+        night = make_night(app, store, source, stop, kind="backfill", categories=wanted, since=since, cascade=cascade)
+        if engine == "ray":
+            night = make_cluster_night(app, night, file, address=address, workers=workers)
+        outcome = run_locked(app, night)
         tell_outcome(store, outcome.run)
     if as_json:
         write_json(outcome.run)

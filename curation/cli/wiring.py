@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import date, timedelta
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crawler.control import Stop
@@ -155,6 +156,18 @@ def make_embedder(app: AppContext) -> Callable[[Store], Embedder]:
     return make
 
 
+def make_worker_embedder(model: str, prompt: str | None, engine: str) -> Embedder:
+    """Return the model of the settings in a worker of a cluster, found by the worker's own environment."""
+    import os
+
+    from crawler.embed import SentenceTransformerEmbedder
+    from crawler.models import find_model
+    from db.settings import load_settings
+
+    cache = load_settings(os.environ).cache
+    return SentenceTransformerEmbedder(find_model(model, os.environ), prompt=prompt, engine=engine, cache=cache)
+
+
 def open_queue_ranker(store: Store) -> QueueRanker:
     """Return what scores the queue by the decisions made so far; it loads no model.
 
@@ -218,6 +231,30 @@ def make_night(
         if kind == "nightly"
         else None,
     )
+
+
+def make_cluster_night(app: AppContext, night: Night, file: Path, *, address: str | None, workers: int | None) -> Night:
+    """Return a backfill of a snapshot whose texts are parsed and embedded on a Ray cluster.
+
+    Raises:
+        UsageError: Ray is not installed.
+    """
+    from crawler.backfill import ClusterSource
+    from crawler.cluster import Cluster, require_ray
+
+    require_ray()
+    make, settings = cache(night.make_embedder), app.settings
+    source = ClusterSource(
+        file,
+        night.categories,
+        since=night.since,
+        store=night.store,
+        identity=lambda: make(night.store).identity,
+        make_embedder=partial(make_worker_embedder, settings.model, settings.model_prompt, settings.engine),
+        cluster=Cluster(address, workers),
+        stop=night.stop,
+    )
+    return replace(night, source=source, make_embedder=make)
 
 
 def run_locked(app: AppContext, night: Night, *, wait: bool = False) -> Outcome:
