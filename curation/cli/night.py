@@ -138,7 +138,7 @@ def _night(
 @click.option(
     "--cascade/--no-cascade",
     default=None,
-    help="Embed the newest papers and, of the older ones, those that can reach the queue; --no-cascade makes up for it.",
+    help="Of older papers embed only those that can reach the queue; --no-cascade makes up for it.",
 )
 @click.option("--address", metavar="HOST:PORT", help="Of a Ray cluster that runs; without it one is started here.")
 @click.option(
