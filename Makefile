@@ -1,9 +1,10 @@
 # Two commands do everything on a fresh machine, each by itself: `make demo` and `make test`.
 PYTHON ?= python3
 PIP_ARGS ?=
+BENCH_ARGS ?=
 BIN = .venv/bin
 
-.PHONY: demo test check format clean
+.PHONY: demo test check format bench clean
 
 demo: .venv/ready
 	@$(BIN)/bmp demo
@@ -21,8 +22,12 @@ format: .venv/ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Everything that is measured in seconds, in one table; with BENCH_ARGS="--quick" on smaller data.
+bench: .venv/ready
+	@$(BIN)/python tests/bench/run_all.py $(BENCH_ARGS)
+
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
+	rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
 
 # pip takes torch from wherever it is told to: PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 .venv/ready: pyproject.toml constraints.txt

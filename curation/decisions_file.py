@@ -14,7 +14,7 @@ from db.candidates import require_candidate
 from db.decisions import SEEN_DECISION, append_verdict
 from db.errors import DecisionError, UsageError
 from db.papers import find_known_ids, list_records
-from db.phenomena import list_all_phenomena
+from db.phenomena import catalogue_version, list_all_phenomena, list_phenomena
 from db.records import Stance, Verdict
 from db.store import Store
 from db.text import clean_line, clean_paragraphs, find_words, parse_arxiv_id
@@ -87,8 +87,9 @@ def import_decisions(store: Store, content: str, *, name: str, reviewer: str, cl
     lines = _parse(store, content, name, reviewer, to_text(clock()))
     added = 0
     with store.transaction():
+        catalogue = catalogue_version(list_phenomena(store))
         for line in lines:
-            added += _append(store, line)
+            added += _append(store, line, catalogue)
     return added, len(lines) - added
 
 
@@ -185,7 +186,7 @@ def _refuse_unknown_papers(store: Store, lines: Sequence[tuple[int, _Line]], nam
         )
 
 
-def _append(store: Store, line: _Line) -> bool:
+def _append(store: Store, line: _Line, catalogue: str) -> bool:
     """Append one decision unless the very same one is there; tell whether it was appended."""
     candidate_id = require_candidate(store, line.arxiv_id, line.phenomenon, now=line.decided_at)
     key = (candidate_id, line.verdict.value, line.stance, line.reviewer, line.decided_at)
@@ -207,11 +208,13 @@ def _append(store: Store, line: _Line) -> bool:
         sentence=_find_sentence(store, line),
         mine=line.reviewer,  # who wrote it elsewhere did not see what is here
         elsewhere=True,
+        catalogue=catalogue,
     )
     return True
 
 
 def _find_sentence(store: Store, line: _Line) -> str | None:
     """Return the part of the present abstract that reads as the line's sentence; None where it is of another text."""
-    abstract = list_records(store, [line.arxiv_id])[line.arxiv_id]["abstract"]
-    return find_words(abstract, line.sentence) if line.sentence else None
+    if not line.sentence:
+        return None
+    return find_words(list_records(store, [line.arxiv_id])[line.arxiv_id]["abstract"], line.sentence)

@@ -95,6 +95,7 @@ def append_verdict(
     sentence: str | None = None,
     mine: str | None = None,
     elsewhere: bool = False,
+    catalogue: str | None = None,
 ) -> int:
     """Append a person's decision and return its id. Runs inside a transaction.
 
@@ -105,6 +106,7 @@ def append_verdict(
         sentence: what it rests on, in place of the match's sentence.
         mine: the reviewer, where no other's decisions were seen: then it follows the own ones alone.
         elsewhere: it was made in no database, at its time: it follows nothing that was decided later.
+        catalogue: the version of the present catalogue, where many decisions are appended in one transaction.
 
     Raises:
         DecisionError: the candidate is not there, or stance or date do not go with the verdict.
@@ -129,6 +131,7 @@ def append_verdict(
         },
         mine,
         known_until=now if elsewhere else None,
+        catalogue=catalogue,
     )
 
 
@@ -231,7 +234,13 @@ def _append_reopening(store: Store, candidate_id: int, reason: str, now: str) ->
 
 
 def _append(
-    store: Store, candidate_id: int, event: Row, mine: str | None = None, *, known_until: str | None = None
+    store: Store,
+    candidate_id: int,
+    event: Row,
+    mine: str | None = None,
+    *,
+    known_until: str | None = None,
+    catalogue: str | None = None,
 ) -> int:
     seen = store.row(
         "SELECT p.revision_id, p.withdrawn AS paper_withdrawn, coalesce(s.score, m.score) AS score,"
@@ -249,7 +258,7 @@ def _append(
     heads = find_heads(store, candidate_id, mine=mine, until=known_until)
     turn, event_id = 1 + max((head["turn"] for head in heads), default=0), secrets.token_hex(16)
     made_on = {
-        "catalogue_version": catalogue_version(list_phenomena(store)),
+        "catalogue_version": catalogue or catalogue_version(list_phenomena(store)),
         "event_id": event_id,
         "turn": turn,
         "follows": json.dumps([head["event_id"] for head in heads]),

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from db.settings import Settings, load_settings, parse_time_of_day
 from db.text import clean_line
 from db.times import Clock, now_utc, require_date
 
@@ -22,6 +19,7 @@ if TYPE_CHECKING:
     from curation.review import Review
     from curation.upkeep import Upkeep
     from db.records import CatalogueChange
+    from db.settings import Settings
     from db.store import Store
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -29,6 +27,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def program_version() -> str:
     """Return the installed version of this program."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("bmprinciples")
     except PackageNotFoundError:  # run from a checkout that was not installed
@@ -50,6 +50,8 @@ class AppContext:
         Raises:
             SettingsError: they cannot be read.
         """
+        from db.settings import load_settings
+
         return load_settings(self.environment, db=self.db_option)
 
     def open_store(self, *, create: bool = False) -> Store:
@@ -120,6 +122,8 @@ class TimeOfDayType(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the time as HH:MM, or fail as wrong usage."""
+        from db.settings import parse_time_of_day
+
         try:
             return parse_time_of_day(value)
         except ValueError as error:
@@ -149,6 +153,8 @@ def write_table(rows: Sequence[Sequence[Any]], headers: Sequence[str], *, wide: 
     Args:
         wide: the column that gives way when the terminal is narrow.
     """
+    from shutil import get_terminal_size
+
     from tabulate import tabulate
 
     cells = [["" if cell is None else clean_line(str(cell)) for cell in row] for row in rows]
@@ -158,7 +164,7 @@ def write_table(rows: Sequence[Sequence[Any]], headers: Sequence[str], *, wide: 
             for column in range(len(headers))
             if column != wide
         )
-        room = max(20, shutil.get_terminal_size((100, 24)).columns - others)
+        room = max(20, get_terminal_size((100, 24)).columns - others)
         for row in cells:
             row[wide] = shorten(row[wide], room)
     click.echo(tabulate(cells, headers=headers, tablefmt="simple", disable_numparse=True))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-import sqlite3
 import sys
-import traceback
 from pathlib import Path
 from typing import NoReturn
 
@@ -111,9 +109,13 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def _explain(error: Exception) -> int:
     """Say what an unforeseen error means: SQLite's and the system's in their own words, others as ours."""
+    import sqlite3
+
     from db.store import store_error
 
     if os.environ.get("BMP_DEBUG"):
+        import traceback
+
         traceback.print_exception(error)
     if isinstance(error, sqlite3.Error):
         known = store_error(Path("the database"), error)

@@ -51,12 +51,12 @@ def main() -> None:
             print(f"| {columns}x{rows} | {cells} |", flush=True)
 
 
-def make(path: Path, waiting: int, decided: int) -> None:
+def make(path: Path, waiting: int, decided: int, *, phenomena: int = PHENOMENA) -> None:
     """Fill a database with made papers: so many wait, so many are decided, over the catalogue's first phenomena."""
     model = sample_papers()[0]
     drawn = random.Random(1)
     catalogue = load_catalogue()
-    codes = [entry.code for entry in catalogue[:PHENOMENA]]
+    codes = [entry.code for entry in catalogue[:phenomena]]
     papers, hits = [], []
     for number in range(waiting + decided):
         arxiv_id = f"{2001 + number // 90_000}.{number % 90_000 + 10_000}"
@@ -73,10 +73,9 @@ def make(path: Path, waiting: int, decided: int) -> None:
         review = Review(store, reviewer="grace", clock=lambda: NOW)
         rows = review.waiting()
         drawn.shuffle(rows)
-        store.connection.execute("PRAGMA synchronous = OFF")  # only here, to be done sooner
-        for row in rows[:decided]:
-            accepted = drawn.random() < 0.5
-            with store.transaction():
+        with store.transaction():
+            for row in rows[:decided]:
+                accepted = drawn.random() < 0.5
                 review._append(
                     row["id"],
                     Decision(Verdict.ACCEPT, drawn.choice(list(Stance))) if accepted else Decision(Verdict.REJECT),
