@@ -1,10 +1,10 @@
 """Times the engines beside plain `SentenceTransformer.encode`: texts per second, start, peak memory, least cosine.
 
-    python tests/bench/engines.py --papers ../shared/data/papers.jsonl.gz --texts 512 --rounds 3
+    python tests/bench/engines.py [--quick] [--rounds 3] [--data ../shared/data]
 
 Plain means the library with its defaults: float32, batches of 32, texts cut at what the model is set to (256 word
 pieces; the program reads them whole). Each engine runs in a process of its own, all of them in turn, round after round;
-a ratio is the median of the rounds' ratios. Without --papers the bundled sample's abstracts are taken.
+a ratio is the median of the rounds' ratios. Where there are no real papers the bundled sample's abstracts are taken.
 """
 
 from __future__ import annotations
@@ -13,103 +13,68 @@ import argparse
 import gzip
 import json
 import os
-import resource
-import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from common import Options, Row, median_ratio, options_from, parser_of, print_rows, run_process
+
 PLAIN, REFERENCE = "plain", "float32"
+GOALS = {"torch": ">= 2.3", "openvino": ">= 4"}
+TEXTS, QUICK_TEXTS = 512, 64
 
 
-@dataclass(frozen=True, slots=True)
-class Timed:
-    """One engine's figures: medians of its rounds, but its ratio, which is the median of the rounds' ratios."""
-
-    name: str
-    engine: str
-    texts_per_second: float
-    ratio: float
-    first_vector_seconds: float
-    peak_mb: float
-    least_cosine: float
-    modules: str
-
-
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--papers", type=Path)
-    parser.add_argument("--texts", type=int, default=512)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.child:
-        print(json.dumps(encode_as(options.child[0], Path(options.child[1]))))
-        return
-    print("engine    texts/s  of plain  first vector s  peak MB  least cosine  imports     as")
-    for one in measure(options.papers, options.texts, options.rounds):
-        print(
-            f"{one.name:<9} {one.texts_per_second:<8.1f} {one.ratio:<9.2f} {one.first_vector_seconds:<15.2f}"
-            f" {one.peak_mb:<8.0f} {one.least_cosine:<13.6f} {one.modules:<11} {one.engine}"
-        )
-
-
-def measure(papers: Path | None, texts: int, rounds: int) -> list[Timed]:
-    """Return the figures of all engines that are installed, plain encode first.
-
-    Args:
-        papers: a file of the public snapshot, or None for the bundled sample.
-        texts: how many are embedded.
-    """
-    names = [PLAIN, REFERENCE, "torch", *(["openvino"] if find_spec("openvino") else [])]
+def measure(options: Options) -> list[Row]:
+    """Return for each engine that is installed its speed beside plain encode's, its start, memory and closeness."""
+    names = [REFERENCE, "torch", *(["openvino"] if find_spec("openvino") else [])]
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "texts.json").write_text(json.dumps(read_texts(papers, texts)), encoding="utf-8")
-        for name in names[2:]:  # what is done once on a machine is not timed
+        texts = read_texts(options)
+        (Path(folder) / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
+        for name in names:  # what is done once on a machine is not timed
             run(name, folder)
-        told = [{name: run(name, folder) for name in names} for _ in range(rounds)]
-    found = []
+        told = [{name: run(name, folder) for name in (PLAIN, *names)} for _ in range(options.rounds)]
+    plain = [one[PLAIN]["seconds"] for one in told]
+    rows = []
     for name in names:
-        seconds = median(one[name]["seconds"] for one in told)
-        found.append(
-            Timed(
-                name,
-                told[0][name]["engine"],
-                texts / seconds,
-                median(one[PLAIN]["seconds"] / one[name]["seconds"] for one in told),
-                median(one[name]["first"] for one in told),
-                max(one[name]["peak_mb"] for one in told),
-                min(one[name]["least_cosine"] for one in told),
-                told[0][name]["modules"],
-            )
+        rounds = [one[name] for one in told]
+        speed, beside = (len(texts) / median(some) for some in ([one["seconds"] for one in rounds], plain))
+        ratio = 1 / median_ratio([one["seconds"] for one in rounds], plain)
+        rows.append(
+            Row(rounds[0]["setting"], f"{speed:.1f} texts/s", f"{beside:.1f} plain encode", ratio, GOALS.get(name, ""))
         )
-    return found
+        first, modules = median(one["first"] for one in rounds), rounds[0]["modules"]
+        peak, cosine = max(one["peak_mb"] for one in rounds), min(one["least_cosine"] for one in rounds)
+        least = f"least cosine {cosine:.6f}"
+        rows.append(Row(f"its start, with {modules}", f"{first:.2f} s to a vector", f"{peak:.0f} MB, {least}"))
+    return rows
 
 
-def read_texts(papers: Path | None, number: int) -> list[str]:
-    """Return so many titles with their abstracts."""
+def read_texts(options: Options) -> list[str]:
+    """Return titles with abstracts: of real papers, or of the bundled sample."""
     from crawler.engines.probe import probe_texts
 
-    if papers is None:
+    number, real = QUICK_TEXTS if options.quick else TEXTS, options.data / "papers.jsonl.gz"
+    if not real.is_file():
         return probe_texts(number)
-    with gzip.open(papers, "rt", encoding="utf-8") as file:
-        rows = [json.loads(line) for line, _ in zip(file, range(number), strict=False)]
+    with gzip.open(real, "rt", encoding="utf-8") as file:
+        rows = [json.loads(line) for line in islice(file, number)]
     return [f"{row['title']}. {row['abstract']}" for row in rows]
 
 
 def run(name: str, folder: str) -> dict[str, Any]:
     """Embed the texts with an engine in a process of its own."""
-    words = [sys.executable, __file__, "--child", name, folder]
-    done = subprocess.run(words, check=True, capture_output=True, text=True)
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    ended = run_process([sys.executable, __file__, "--child", name, folder])
+    told: dict[str, Any] = json.loads(ended.out.splitlines()[-1])
+    return {**told, "peak_mb": ended.peak_mb}
 
 
 def encode_as(name: str, folder: Path) -> dict[str, Any]:
@@ -123,16 +88,16 @@ def encode_as(name: str, folder: Path) -> dict[str, Any]:
         from sentence_transformers import SentenceTransformer
 
         model = SentenceTransformer(place.target, device="cpu")
-        engine = "SentenceTransformer.encode with its defaults"
+        setting = "plain"
         encode = model.encode
     else:
-        from crawler.embed import SentenceTransformerEmbedder
+        from crawler.embed import WORTH_MEASURING, SentenceTransformerEmbedder
 
         embedder = SentenceTransformerEmbedder(place, engine=name, cache=folder / "cache")
-        embedder.prepare(len(texts) if name == REFERENCE else 1_000_000)
-        engine, encode = embedder.engine, embedder.encode
+        embedder.prepare(WORTH_MEASURING)
+        setting, encode = embedder.engine, embedder.encode
         if embedder.choice:
-            engine = str(embedder.choice.best.setting)
+            setting = str(embedder.choice.best.setting)
     encode(texts[:1])
     first = time.perf_counter() - began
     began = time.perf_counter()
@@ -143,15 +108,24 @@ def encode_as(name: str, folder: Path) -> dict[str, Any]:
         np.save(kept, vectors)
     cosine = float((vectors * np.load(kept)).sum(axis=1).min()) if kept.exists() and name != PLAIN else float("nan")
     return {
-        "engine": engine,
+        "setting": setting,
         "seconds": seconds,
         "first": first,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "least_cosine": cosine,
         "modules": " ".join(one for one in ("torch", "openvino") if one in sys.modules),
     }
 
 
+def main() -> None:
+    """Measure and print the table."""
+    parser = parser_of(__doc__)
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        print(json.dumps(encode_as(options.child[0], Path(options.child[1]))))
+    else:
+        print_rows("The model's engines", measure(options_from(options)))
+
+
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     main()
