@@ -16,7 +16,7 @@ from db.candidates import find_newest_queued
 from db.decisions import list_verdicts
 from db.matches import find_matching_model, find_newest_match_run, list_backlog
 from db.papers import list_texts
-from db.phenomena import catalogue_version, list_phenomena
+from db.phenomena import find_catalogue_version, list_phenomena
 from db.records import ModelIdentity
 from db.standing import Standing, list_unsettled, save_standing
 from db.store import Row, Store
@@ -138,7 +138,7 @@ class QueueRanker:
 
 def _find_state(store: Store) -> State:
     """Return what a ranker is made anew for: the newest night, the newest match that was queued, the catalogue."""
-    return find_newest_match_run(store), find_newest_queued(store), catalogue_version(list_phenomena(store))
+    return find_newest_match_run(store), find_newest_queued(store), find_catalogue_version(store)
 
 
 def _others(rows: Sequence[int], fold: int) -> list[int]:

@@ -14,7 +14,7 @@ from db.candidates import require_candidate
 from db.decisions import SEEN_DECISION, append_verdict
 from db.errors import DecisionError, UsageError
 from db.papers import find_known_ids, list_records
-from db.phenomena import catalogue_version, list_all_phenomena, list_phenomena
+from db.phenomena import find_catalogue_version, list_all_phenomena
 from db.records import Stance, Verdict
 from db.store import Store
 from db.text import clean_line, clean_paragraphs, find_words, parse_arxiv_id
@@ -87,7 +87,7 @@ def import_decisions(store: Store, content: str, *, name: str, reviewer: str, cl
     lines = _parse(store, content, name, reviewer, to_text(clock()))
     added = 0
     with store.transaction():
-        catalogue = catalogue_version(list_phenomena(store))
+        catalogue = find_catalogue_version(store)
         for line in lines:
             added += _append(store, line, catalogue)
     return added, len(lines) - added

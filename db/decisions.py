@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from db.errors import DecisionError
-from db.phenomena import catalogue_version, list_phenomena
+from db.phenomena import find_catalogue_version
 from db.records import Stance, Verdict
 from db.store import Row, Store
 from db.text import hash_text
@@ -258,7 +258,7 @@ def _append(
     heads = find_heads(store, candidate_id, mine=mine, until=known_until)
     turn, event_id = 1 + max((head["turn"] for head in heads), default=0), secrets.token_hex(16)
     made_on = {
-        "catalogue_version": catalogue or catalogue_version(list_phenomena(store)),
+        "catalogue_version": catalogue or find_catalogue_version(store),
         "event_id": event_id,
         "turn": turn,
         "follows": json.dumps([head["event_id"] for head in heads]),

@@ -76,11 +76,17 @@ def _phenomenon(row: Row) -> Phenomenon:
 
 def catalogue_version(phenomena: Iterable[Phenomenon]) -> str:
     """Return a short hash of all that matching reads of the catalogue: codes, titles, claims, keywords."""
-    parts = sorted(
-        json.dumps([phenomenon.code, phenomenon.title, phenomenon.statement, phenomenon.keywords])
-        for phenomenon in phenomena
-    )
-    return hash_text("\n".join(parts))[:12]
+    return _hash_parts((one.code, one.title, one.statement, one.keywords) for one in phenomena)
+
+
+def find_catalogue_version(store: Store) -> str:
+    """Return the version of the catalogue as stored; nothing else of it is read."""
+    rows = store.connection.execute("SELECT code, title, statement, keywords FROM phenomena WHERE NOT retired")
+    return _hash_parts((*row[:3], json.loads(row[3])) for row in rows)
+
+
+def _hash_parts(parts: Iterable[tuple[object, ...]]) -> str:
+    return hash_text("\n".join(sorted(json.dumps(part) for part in parts)))[:12]
 
 
 def require_phenomena(store: Store) -> list[Phenomenon]:

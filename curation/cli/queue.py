@@ -345,20 +345,20 @@ def stats(app: AppContext, as_json: bool) -> None:
     from curation.cli.remaining import gather_remaining, write_remaining
 
     with app.open_store() as store:
-        counted = app.review(store).counts()
+        table: dict[str, dict[str, int]] = {}
+        for row in app.review(store).counts():
+            table.setdefault(row["phenomenon"], {status.value: 0 for status in Status})[row["status"]] = row["count"]
+        total = {status.value: sum(row[status.value] for row in table.values()) for status in Status}
+        if not as_json:  # the counts are there at once, what rests on ranking anew is not
+            rows = [(code, *row.values()) for code, row in table.items()]
+            write_table([*rows, ("all", *total.values())], ("phenomenon", *total))
         blind = app.settings.blind  # all but the own counts would tell what others decided
         remaining = {} if blind else gather_remaining(store, today=app.clock().date())
         agreement = None if blind else measure_agreement(store)
-    table: dict[str, dict[str, int]] = {}
-    for row in counted:
-        table.setdefault(row["phenomenon"], {status.value: 0 for status in Status})[row["status"]] = row["count"]
-    total = {status.value: sum(row[status.value] for row in table.values()) for status in Status}
     if as_json:
         told = describe_agreement(agreement) if agreement else None
         write_json({"total": total, "phenomena": table, **remaining, "agreement": told})
         return
-    rows = [(code, *row.values()) for code, row in table.items()]
-    write_table([*rows, ("all", *total.values())], ("phenomenon", *total))
     if agreement is None:
         click.echo("\nThe review is blind: what is left, and how far reviewers agree, would tell what others decided.")
         return

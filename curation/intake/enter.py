@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from curation.intake.records import Listed
@@ -12,6 +12,8 @@ from db.decisions import find_effective, list_own
 from db.records import Stance, Verdict
 from db.store import Row, Store
 from db.text import clean_line
+
+DECIDED_AT_ONCE = 100  # decisions between two commits: a disk takes far longer to sync than to write
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +66,27 @@ class Intake:
     def decide(
         self, papers: Mapping[str, Listed], origin: Origin, stance: Stance | None, *, overrule: bool = False
     ) -> Entered:
-        """Accept stored papers, each decision on disk before the next; what was said word for word already is left out.
+        """Accept stored papers, `DECIDED_AT_ONCE` a transaction; what was said word for word already is left out.
+
+        Broken off, it keeps whole transactions, and a repeated call goes on from there.
 
         Args:
             stance: how a paper bears on the claim where the list does not tell.
             overrule: decide also what stands otherwise.
         """
         entered = Entered()
-        for arxiv_id, entry in papers.items():
-            decision = Decision(Verdict.ACCEPT, entry.stance or stance, render_note(entry, origin))
+        decisions = [
+            (arxiv_id, Decision(Verdict.ACCEPT, entry.stance or stance, render_note(entry, origin)))
+            for arxiv_id, entry in papers.items()
+        ]
+        for start in range(0, len(decisions), DECIDED_AT_ONCE):
+            with self._store.transaction():
+                self._decide_some(decisions[start : start + DECIDED_AT_ONCE], entered, overrule=overrule)
+        return entered
+
+    def _decide_some(self, decisions: Sequence[tuple[str, Decision]], entered: Entered, *, overrule: bool) -> None:
+        """Decide on papers, and tell what became of each. Runs inside a transaction."""
+        for arxiv_id, decision in decisions:
             standing = self._find_standing(arxiv_id)
             if self._is_known(arxiv_id, decision, standing, overrule=overrule):
                 entered.known.append(arxiv_id)
@@ -80,9 +94,8 @@ class Intake:
                 entered.decided[arxiv_id] = standing
             else:
                 if not self._dry_run:
-                    self._decide(arxiv_id, decision, standing)
+                    self._review.append_on_paper(arxiv_id, self._phenomenon, decision)
                 entered.added.append(arxiv_id)
-        return entered
 
     def _find_standing(self, arxiv_id: str) -> Row | None:
         """Return the decision in force on a paper, as the reviewer sees it."""
@@ -106,19 +119,6 @@ class Intake:
         undone = {event["undoes"] for event in events}
         kept = (one for one in reversed(events) if one["kind"] != "undo" and one["decision_id"] not in undone)
         return next(kept, None)
-
-    def _decide(self, arxiv_id: str, decision: Decision, standing: Row | None) -> None:
-        """Append a decision.
-
-        Raises:
-            DecisionError: another one came since this one's place was looked at.
-        """
-        candidate_id = find_candidate_id(self._store, arxiv_id, self._phenomenon)
-        if candidate_id is None:
-            self._review.decide_paper(arxiv_id, self._phenomenon, decision)
-        else:
-            seen = {**self._review.show(candidate_id), "decision_id": standing["decision_id"] if standing else None}
-            self._review.decide(candidate_id, decision, seen=seen)
 
 
 def _differs(standing: Row, decision: Decision) -> bool:

@@ -105,7 +105,6 @@ def list_commands(path: Path, folder: Path) -> list[tuple[str, ...]]:
         ("queue", "decide", candidate, "maybe"),
         ("queue", "rerank", "--phenomenon", code),
         ("queue", "stats"),
-        ("queue", "stats"),
         ("status",),
         ("phenomena", "list"),
         ("runs", "list"),

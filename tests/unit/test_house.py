@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -10,11 +11,15 @@ from pathlib import Path
 
 import click
 import pytest
+from tui.sample_queue import fill_with_sample, review_of
 
 from curation.cli.root import COMMANDS, cli
+from db.store import open_store
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("torch", "sentence_transformers", "transformers", "sklearn", "scipy", "apscheduler", "arxiv", "ir_measures")
+HEAVY = ("torch", "sentence_transformers", "transformers", "openvino", "sklearn", "scipy", "apscheduler", "arxiv",
+         "ir_measures")  # fmt: skip
+MODEL = {"torch", "sentence_transformers", "transformers", "openvino", "sklearn", "scipy"}
 
 
 def _modules_after(*words: str, db: Path) -> set[str]:
@@ -50,6 +55,70 @@ def test_commands_that_do_not_embed_load_no_model_and_no_scheduler(words: tuple[
     loaded = _modules_after(*(str(tmp_path / "site") if word == "SITE" else word for word in words), db=db)
     assert not loaded & set(HEAVY)
     assert ("matplotlib" in loaded) == ("site" in words)
+
+
+def _words_of_all_commands(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    if not isinstance(command, click.Group):
+        return [path]
+    context = click.Context(command)
+    children = [(name, command.get_command(context, name)) for name in command.list_commands(context)]
+    return [path] + [
+        words for name, child in children if child for words in _words_of_all_commands(child, (*path, name))
+    ]
+
+
+# Each prints what it loaded of the model; one process serves many calls, for nothing is ever unloaded.
+_MANY = """
+import contextlib, json, os, sys
+from curation.cli import main
+none = open(os.devnull, "w")
+for words in json.loads(sys.argv[1]):
+    with contextlib.redirect_stdout(none), contextlib.redirect_stderr(none):
+        try:
+            main(words)
+        except SystemExit as ended:
+            code = ended.code
+    print(json.dumps([words, code, sorted(set(sys.modules) & set(json.loads(sys.argv[2])))]))
+"""
+
+
+def _call_many(calls: list[tuple[str, ...]]) -> list[tuple[list[str], int, list[str]]]:
+    """Return for each call its words, its exit code, and what of the model is loaded by then."""
+    done = subprocess.run(
+        [sys.executable, "-c", _MANY, json.dumps(calls), json.dumps(sorted(MODEL))],
+        capture_output=True, text=True, cwd=ROOT, check=True,
+    )  # fmt: skip
+    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
+
+
+def test_the_help_of_no_command_loads_the_model() -> None:
+    answers = _call_many([(*words, "--help") for words in _words_of_all_commands(cli)])
+    assert len(answers) > 40
+    assert [(words, code, loaded) for words, code, loaded in answers if code or loaded] == []
+
+
+def test_no_command_that_does_not_embed_loads_the_model(tmp_path: Path) -> None:
+    db, reviewed, csv = tmp_path / "a.db", tmp_path / "reviewed.db", tmp_path / "decisions.csv"
+    with open_store(reviewed, create=True) as store:
+        fill_with_sample(store)
+        first = review_of(store).waiting()[0]
+        accepted = str(first["id"])
+    formats = ("markdown", "json", "csv", "bibtex", "ris", "atom", "sqlite", "site")
+    calls = [
+        ("status",), ("status", "--json"), ("runs", "list"), ("runs", "show", "1"), ("config", "show"),
+        ("config", "path"), ("queue", "list"), ("queue", "list", "--json"), ("queue", "show", accepted),
+        ("queue", "show", accepted, "--bibtex"),
+        ("queue", "decide", accepted, "accept"), ("queue", "undo"), ("queue", "redo"), ("queue", "conflicts"),
+        ("queue", "export", str(csv)), ("queue", "import", str(csv)),
+        ("phenomena", "list"), ("phenomena", "show", first["phenomenon"]), ("phenomena", "dump"),
+        ("digest",), ("db", "path"), ("db", "check"), ("db", "backup"),
+        *(("export", one, "-o", str(tmp_path / one)) for one in formats),
+        ("queue", "stats"),  # the last, for its bounds need scipy, as ranking does
+    ]  # fmt: skip
+    answers = _call_many([("--db", str(db), "init"), *(("--db", str(reviewed), *words) for words in calls)])
+    assert [(words[2:], code) for words, code, _ in answers if code] == []
+    assert [(words[2:], loaded) for words, _, loaded in answers[:-1] if loaded] == []
+    assert set(answers[-1][2]) <= {"scipy"}
 
 
 def test_bringing_in_a_list_of_stored_papers_loads_none_of_these_either(tmp_path: Path) -> None:
