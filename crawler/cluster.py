@@ -20,6 +20,7 @@ OBJECT_STORE_BYTES = 1024**3  # of a cluster on this machine; what does not fit 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to Ray's makers
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
@@ -78,13 +79,11 @@ def run_stages(
         SourceError: the cluster cannot be reached, or an item fails for good.
     """
     with _connected(cluster) as ray, _errors_in_a_line(cluster):
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
         workers = cluster.workers or max(1, int(ray.cluster_resources().get("CPU", 1)) - 1)
         data = (
             ray.data.from_items(list(items), override_num_blocks=len(items))
-            .map(_Made, fn_constructor_args=(stages.make_read,), concurrency=1, num_cpus=0, scheduling_strategy=here)
+            .map(_Made, fn_constructor_args=(stages.make_read,), concurrency=1, num_cpus=0, label_selector=here)
             .map(stages.parse, num_cpus=1)
             .map(_Made, fn_constructor_args=(stages.make_embed,), concurrency=workers, num_cpus=1)
         )

@@ -12,6 +12,7 @@ from db.errors import UsageError
 
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _WHITE = re.compile(r"\s+")
+_UNPRINTABLE = re.compile(r"[^ -~]")  # and what is not ASCII
 _NEW_STYLE_ID = re.compile(r"(?P<id>\d{2}(?:0[1-9]|1[0-2])\.\d{4,5})(?:v[1-9]\d*)?", re.ASCII)
 _OLD_STYLE_ID = re.compile(r"(?P<archive>[a-z]+(?:-[a-z]+)*)(?:\.[A-Z]{2})?/(?P<number>\d{7})(?:v[1-9]\d*)?", re.ASCII)
 _ID_PREFIX = re.compile(
@@ -36,22 +37,14 @@ def show_score(score: float, decimals: int = 2) -> str:
 def clean_line(text: str) -> str:
     """Return the text as one line: no control, format, bidi or surrogate characters, white space folded to blanks."""
     if not (text.isascii() and text.isprintable()):
-        text = text.translate(_KEPT)
+        text = _UNPRINTABLE.sub(lambda found: _keep(found.group()), text)
     return _WHITE.sub(" ", text).strip()
 
 
-class _Kept(dict[int, str]):
-    """What is kept of each character, by its number; worked out when it is first met."""
-
-    def __missing__(self, number: int) -> str:
-        character = chr(number)
-        if unicodedata.category(character) in _UNSAFE_CATEGORIES:
-            character = " " if character.isspace() else ""
-        self[number] = character
+def _keep(character: str) -> str:
+    if unicodedata.category(character) not in _UNSAFE_CATEGORIES:
         return character
-
-
-_KEPT = _Kept()
+    return " " if character.isspace() else ""
 
 
 def clean_paragraphs(text: str) -> str:

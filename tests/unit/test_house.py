@@ -18,7 +18,7 @@ from db.store import open_store
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "sentence_transformers", "transformers", "openvino", "sklearn", "scipy", "apscheduler", "arxiv",
-         "ir_measures")  # fmt: skip
+         "ir_measures", "ray")  # fmt: skip
 MODEL = {"torch", "sentence_transformers", "transformers", "openvino", "sklearn", "scipy"}
 
 
@@ -204,7 +204,8 @@ def test_the_changelog_has_the_version_of_the_package() -> None:
 def test_every_dependency_has_its_reason_in_the_manual() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     manual = (ROOT / "docs" / "manual.md").read_text(encoding="utf-8")
-    for requirement in [*project["dependencies"], *project["optional-dependencies"]["offline"]]:
+    extras = [one for name in ("offline", "ray") for one in project["optional-dependencies"][name]]
+    for requirement in [*project["dependencies"], *extras]:
         name = re.split(r"[<>=\[]", requirement)[0]
         assert f"\n| {name}" in manual, f"{name} has no reason in the manual"
 
