@@ -163,8 +163,8 @@ def find_known_ids(store: Store, arxiv_ids: Iterable[str]) -> set[str]:
     }
 
 
-# What was matched by this model's vectors has one; that is seen in the order of the revisions, all in one go, where each
-# look for a text's vector goes to another end of the disk. So only what was not matched is looked for.
+# What was matched by this model's vectors has one: so only of what was not matched a vector is looked for. The one goes
+# along with the revisions, in one order; of the other each look goes to another end of the file.
 _WITHOUT_VECTOR = """
     FROM papers p INDEXED BY papers_by_revision CROSS JOIN revisions r ON r.revision_id = p.revision_id
     WHERE NOT EXISTS (

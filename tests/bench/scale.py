@@ -53,8 +53,7 @@ IDENTITY = ModelIdentity("made/random", "1", "", 512, 384)
 ENGINE = "made"
 FULL_TEXTS = 30_000  # of the newest papers: those that are at hand, and a night more
 BATCH = 20_000  # rows made at once
-CANDIDATES = 1_000_000
-DECISIONS = 20_000
+MATCHES = 1_000_000
 NIGHT = 2_000
 THRESHOLD = 0.95
 SEED = 20261126
@@ -101,8 +100,8 @@ def _unit(vectors: Vectors) -> Vectors:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def make_store(path: Path, papers: int, phenomena: int) -> None:
-    """Make the database; `papers` are stored, embedded and matched."""
+def make_store(path: Path, papers: int, phenomena: int, candidates: int) -> None:
+    """Make the database; `papers` are stored, embedded and matched, and so many of the matches queued."""
     chance = np.random.default_rng(SEED)
     words = Words(chance)
     with open_store(path, create=True) as store:
@@ -129,7 +128,7 @@ def make_store(path: Path, papers: int, phenomena: int) -> None:
             with store.transaction():
                 _make_papers(store, words, chance, start, count, papers, model_id, engine_id)
         with store.transaction():
-            _make_queue(store, chance, papers, phenomena)
+            _make_queue(store, chance, papers, phenomena, candidates)
 
 
 def _make_catalogue(store: Store, words: Words, phenomena: int) -> None:
@@ -193,9 +192,9 @@ def _make_papers(
     execute("INSERT INTO matched_revisions VALUES (?, 1, 1)", ((place + 1,) for place in places if place % 100))
 
 
-def _make_queue(store: Store, chance: np.random.Generator, papers: int, phenomena: int) -> None:
+def _make_queue(store: Store, chance: np.random.Generator, papers: int, phenomena: int, candidates: int) -> None:
     """Make candidates of random pairs, each with its match, and decisions on the best of them."""
-    wanted = min(CANDIDATES, papers * phenomena // 10)
+    wanted = min(MATCHES, papers * phenomena // 10)
     pairs = np.unique(chance.integers(0, papers * phenomena, wanted))
     scores = np.round(THRESHOLD + (1 - THRESHOLD) * chance.random(len(pairs)), 6)
     found = [
@@ -207,12 +206,12 @@ def _make_queue(store: Store, chance: np.random.Generator, papers: int, phenomen
         " VALUES (?, ?, ?, 1, ?, 0, 20)",
         ((number, place + 1, code, score) for number, place, code, score in found),
     )
+    best = sorted(found, key=lambda one: -one[3])[:candidates]
     store.connection.executemany(
         "INSERT INTO candidates (candidate_id, arxiv_id, phenomenon_code, match_id, run_id, queued_at)"
         " VALUES (?, ?, ?, ?, 1, '2026-11-20T06:30:00Z')",
-        ((number, _arxiv_id(place), code, number) for number, place, code, _ in found),
+        ((number, _arxiv_id(place), code, number) for number, place, code, _ in sorted(best)),
     )
-    best = sorted(found, key=lambda one: -one[3])[: min(DECISIONS, len(found) // 10)]
     store.connection.executemany(
         "INSERT INTO decisions (candidate_id, kind, stance, turn, follows, revision_id, score, catalogue_version,"
         " reviewer, decided_at, place) VALUES (?, ?, ?, 1, '[]', ?, ?, '', 'made', ?, ?)",
@@ -226,7 +225,7 @@ def _make_queue(store: Store, chance: np.random.Generator, papers: int, phenomen
                 NOW,
                 f"{1:010d} {NOW} {rank}",
             )
-            for rank, (number, place, _, score) in enumerate(best)
+            for rank, (number, place, _, score) in enumerate(best[: candidates // 50])
         ),
     )
 
@@ -386,6 +385,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--papers", type=int, default=100_000)
     parser.add_argument("--phenomena", type=int, default=1_000)
+    parser.add_argument("--candidates", type=int, default=20_000)
     parser.add_argument("--store", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", action="store_true", help="also print the bytes of each table")
@@ -393,7 +393,7 @@ def main() -> None:
     options = parser.parse_args()
     if not options.store.exists():
         began = time.perf_counter()
-        make_store(options.store, options.papers, options.phenomena)
+        make_store(options.store, options.papers, options.phenomena, options.candidates)
         print(f"made in {time.perf_counter() - began:.0f} s", flush=True)
     with open_store(options.store) as store:
         table = Table(options.rounds)
