@@ -208,16 +208,17 @@ def drop_candidate(store: Store, arxiv_id: str, phenomenon: str) -> None:
 
 def find_newest_queued(store: Store) -> int:
     """Return the newest candidate that has a match, 0 where there is none."""
-    return int(store.value("SELECT coalesce(max(candidate_id), 0) FROM candidates WHERE match_id IS NOT NULL"))
+    query = "SELECT candidate_id FROM candidates WHERE match_id IS NOT NULL ORDER BY candidate_id DESC LIMIT 1"
+    return int(store.value(query) or 0)
 
 
 def count_queued_on(store: Store, now: str) -> int:
     """Return how many candidates runs have queued on the day of a moment, audits left out."""
     return int(
         store.value(
-            "SELECT count(*) FROM candidates WHERE run_id IS NOT NULL AND substr(queued_at, 1, 10) = substr(?, 1, 10)"
+            "SELECT count(*) FROM candidates WHERE run_id IS NOT NULL AND queued_at >= :day AND queued_at < :day || '~'"
             " AND candidate_id NOT IN (SELECT candidate_id FROM audits)",
-            (now,),
+            {"day": now[:10]},
         )
     )
 

@@ -81,12 +81,12 @@ def find_cut(store: Store, way: Way, precision: float) -> Cut | None:
     return None if row is None else Cut(**row)
 
 
+_NEWEST_MATCHED = "SELECT ranking_id FROM matched_revisions ORDER BY run_id DESC, ranking_id DESC LIMIT 1"
+
+
 def find_newest_ranking(store: Store) -> Ranking | None:
     """Return how the newest run matched that matched anything, or None where nothing was matched."""
-    row = store.row(
-        "SELECT g.* FROM matched_revisions JOIN rankings g USING (ranking_id) ORDER BY run_id DESC, ranking_id DESC"
-        " LIMIT 1"
-    )
+    row = store.row(f"SELECT g.* FROM ({_NEWEST_MATCHED}) JOIN rankings g USING (ranking_id)")
     if row is None:
         return None
     way = Way(row["ranker_version"], row["model_id"], row["catalogue_version"])
@@ -138,11 +138,19 @@ def find_newest_match_run(store: Store) -> int:
 def find_matching_model(store: Store) -> ModelIdentity | None:
     """Return the model of the newest run that matched anything, or None."""
     row = store.row(
-        "SELECT m.name, m.revision, m.prompt, m.max_length, m.dimensions FROM matched_revisions d"
-        " JOIN rankings g USING (ranking_id) JOIN models m USING (model_id) ORDER BY d.run_id DESC, g.ranking_id DESC"
-        " LIMIT 1"
+        f"SELECT m.name, m.revision, m.prompt, m.max_length, m.dimensions FROM ({_NEWEST_MATCHED})"
+        " JOIN rankings USING (ranking_id) JOIN models m USING (model_id)"
     )
     return None if row is None else ModelIdentity(**row)
+
+
+# In the order of the revisions, as what was matched lies; only of what was not matched a vector is looked for.
+_UNMATCHED = """
+    FROM papers p INDEXED BY papers_by_revision CROSS JOIN revisions r ON r.revision_id = p.revision_id
+    WHERE NOT p.withdrawn AND NOT EXISTS (
+        SELECT 1 FROM matched_revisions d WHERE d.revision_id = p.revision_id AND d.ranking_id = :ranking_id)
+        AND EXISTS (SELECT 1 FROM vectors v WHERE v.text_hash = r.text_hash AND v.model_id = :model_id)
+"""
 
 
 def list_unmatched(store: Store, ranking_id: int, model_id: int, *, after: int, limit: int) -> list[Row]:
@@ -156,26 +164,14 @@ def list_unmatched(store: Store, ranking_id: int, model_id: int, *, after: int, 
     return store.rows(
         "SELECT r.revision_id, r.arxiv_id, r.title, r.abstract, r.text_hash,"
         " EXISTS (SELECT 1 FROM matched_revisions o WHERE o.revision_id = r.revision_id) AS matched_before"
-        " FROM revisions r"
-        " CROSS JOIN papers p ON p.arxiv_id = r.arxiv_id AND p.revision_id = r.revision_id"
-        " JOIN vectors v ON v.text_hash = r.text_hash AND v.model_id = ?"
-        " LEFT JOIN matched_revisions d ON d.revision_id = r.revision_id AND d.ranking_id = ?"
-        " WHERE d.revision_id IS NULL AND NOT p.withdrawn AND r.revision_id > ? ORDER BY r.revision_id LIMIT ?",
-        (model_id, ranking_id, after, limit),
+        f" {_UNMATCHED} AND p.revision_id > :after ORDER BY p.revision_id LIMIT :limit",
+        {"model_id": model_id, "ranking_id": ranking_id, "after": after, "limit": limit},
     )
 
 
 def count_unmatched(store: Store, ranking_id: int, model_id: int) -> int:
     """Return how many revisions `list_unmatched` would give without a limit."""
-    return int(
-        store.value(
-            "SELECT count(*) FROM papers p JOIN revisions r USING (revision_id)"
-            " JOIN vectors v ON v.text_hash = r.text_hash AND v.model_id = ?"
-            " LEFT JOIN matched_revisions d ON d.revision_id = r.revision_id AND d.ranking_id = ?"
-            " WHERE d.revision_id IS NULL AND NOT p.withdrawn",
-            (model_id, ranking_id),
-        )
-    )
+    return int(store.value(f"SELECT count(*) {_UNMATCHED}", {"model_id": model_id, "ranking_id": ranking_id}))
 
 
 def save_matches(
@@ -226,14 +222,16 @@ def _save_reasons(store: Store, match_id: int | None, reasons: Reasons) -> None:
     )
 
 
-_UNQUEUED = (
-    "SELECT m.match_id, p.arxiv_id, p.revision_id, m.phenomenon_code AS phenomenon,"
-    " c.candidate_id IS NULL AS is_new, m.score"
-    " FROM matches m JOIN papers p ON p.revision_id = m.revision_id LEFT JOIN candidates c"
-    " ON c.arxiv_id = p.arxiv_id AND c.phenomenon_code = m.phenomenon_code"
-    " JOIN phenomena h ON h.code = m.phenomenon_code AND NOT h.retired"
-    " WHERE m.ranking_id = :ranking_id AND NOT p.withdrawn AND c.match_id IS NOT m.match_id"
-)
+# A match that is some candidate's is that of its own paper and phenomenon: so that is seen before either is looked up.
+_UNQUEUED = """
+    SELECT m.match_id, p.arxiv_id, p.revision_id, m.phenomenon_code AS phenomenon,
+        c.candidate_id IS NULL AS is_new, m.score
+    FROM matches m INDEXED BY matches_of_ranking CROSS JOIN papers p ON p.revision_id = m.revision_id
+    LEFT JOIN candidates c ON c.arxiv_id = p.arxiv_id AND c.phenomenon_code = m.phenomenon_code
+    JOIN phenomena h ON h.code = m.phenomenon_code AND NOT h.retired
+    WHERE m.ranking_id = :ranking_id AND NOT EXISTS (SELECT 1 FROM candidates q WHERE q.match_id = m.match_id)
+        AND NOT p.withdrawn
+"""
 
 
 def list_backlog(store: Store, ranking_id: int, *, limit: int) -> list[Row]:

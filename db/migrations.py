@@ -79,17 +79,23 @@ def m0011_engines(db: Database) -> None:
     _execute_all(db, _ENGINES)
 
 
-@migrations()
-def m0012_sifts(db: Database) -> None:
-    """Keep how far old papers were sifted for those that can reach the queue."""
-    _execute_all(db, _SIFTS)
-
-
 def _to_half(content: bytes) -> bytes:
     """Return little-endian float32 numbers as float16 ones."""
     import numpy as np
 
     return np.frombuffer(content, dtype="<f4").astype("<f2").tobytes()
+
+
+@migrations()
+def m0012_ways_through_millions(db: Database) -> None:
+    """Indexes by which a night finds what is left to do, and the queue its first page, without reading all papers."""
+    _execute_all(db, _WAYS_THROUGH_MILLIONS)
+
+
+@migrations()
+def m0013_sifts(db: Database) -> None:
+    """Keep how far old papers were sifted for those that can reach the queue."""
+    _execute_all(db, _SIFTS)
 
 
 def _execute_all(db: Database, statements: str) -> None:
@@ -511,6 +517,17 @@ SELECT text_hash, model_id, engine_id, to_half(vector) FROM vectors JOIN engines
 
 DROP TABLE vectors;;
 ALTER TABLE vectors_anew RENAME TO vectors;;
+"""
+
+_WAYS_THROUGH_MILLIONS = """
+CREATE INDEX papers_by_revision ON papers (revision_id, withdrawn);;
+CREATE INDEX papers_newest ON papers (published_at, arxiv_id) WHERE NOT withdrawn;;
+CREATE INDEX matched_in_run ON matched_revisions (run_id, ranking_id);;
+CREATE INDEX matches_of_ranking ON matches (ranking_id);;
+CREATE INDEX matches_by_score ON matches (score);;
+CREATE INDEX candidates_of_match ON candidates (match_id);;
+CREATE INDEX candidates_by_time ON candidates (queued_at);;
+CREATE INDEX standing_by_score ON standing_scores (score);;
 """
 
 _SIFTS = """

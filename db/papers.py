@@ -163,6 +163,17 @@ def find_known_ids(store: Store, arxiv_ids: Iterable[str]) -> set[str]:
     }
 
 
+# What was matched by this model's vectors has one: so only of what was not matched a vector is looked for. The one goes
+# along with the revisions, in one order; of the other each look goes to another end of the file.
+WITHOUT_VECTOR = """
+    FROM papers p INDEXED BY papers_by_revision CROSS JOIN revisions r ON r.revision_id = p.revision_id
+    WHERE NOT EXISTS (
+        SELECT 1 FROM matched_revisions d WHERE d.revision_id = p.revision_id
+            AND d.ranking_id IN (SELECT ranking_id FROM rankings WHERE model_id = :model_id))
+        AND NOT EXISTS (SELECT 1 FROM vectors v WHERE v.text_hash = r.text_hash AND v.model_id = :model_id)
+"""
+
+
 def list_revisions_without_vector(store: Store, model_id: int, *, after: int, limit: int) -> list[Row]:
     """Return current revisions that the model has not embedded, oldest first; the same text may come twice.
 
@@ -170,24 +181,16 @@ def list_revisions_without_vector(store: Store, model_id: int, *, after: int, li
         after: only revisions beyond this id, so that a long list is read once and not from its start each time.
     """
     return store.rows(
-        "SELECT r.revision_id, r.text_hash, r.title, r.abstract FROM revisions r"
-        " CROSS JOIN papers p ON p.arxiv_id = r.arxiv_id AND p.revision_id = r.revision_id"
-        " LEFT JOIN vectors v ON v.text_hash = r.text_hash AND v.model_id = ?"
-        " WHERE v.text_hash IS NULL AND r.revision_id > ? ORDER BY r.revision_id LIMIT ?",
-        (model_id, after, limit),
+        f"SELECT r.revision_id, r.text_hash, r.title, r.abstract {WITHOUT_VECTOR} AND p.revision_id > :after"
+        " ORDER BY p.revision_id LIMIT :limit",
+        {"model_id": model_id, "after": after, "limit": limit},
     )
 
 
 def count_revisions_without_vector(store: Store, model_id: int, *, after: int = 0) -> int:
     """Return how many texts of current revisions beyond an id the model has not embedded."""
-    return int(
-        store.value(
-            "SELECT count(DISTINCT r.text_hash) FROM papers p JOIN revisions r USING (revision_id)"
-            " LEFT JOIN vectors v ON v.text_hash = r.text_hash AND v.model_id = ?"
-            " WHERE v.text_hash IS NULL AND r.revision_id > ?",
-            (model_id, after),
-        )
-    )
+    query = f"SELECT count(DISTINCT r.text_hash) {WITHOUT_VECTOR} AND p.revision_id > :after"
+    return int(store.value(query, {"model_id": model_id, "after": after}))
 
 
 def find_hashes_without_vector(store: Store, model_id: int, arxiv_ids: Iterable[str]) -> list[str]:

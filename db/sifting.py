@@ -6,13 +6,10 @@ What was passed over is derived: it is what has no vector, up to where a sift un
 from __future__ import annotations
 
 from db.matches import Way
+from db.papers import WITHOUT_VECTOR
 from db.store import Row, Store
 
-_WAITS = (
-    "FROM papers p JOIN revisions r USING (revision_id)"
-    " WHERE NOT p.withdrawn AND r.revision_id > :after AND r.revision_id <= :upto"
-    " AND NOT EXISTS (SELECT 1 FROM vectors v WHERE v.text_hash = r.text_hash AND v.model_id = :model_id)"
-)
+_WAITS = f"{WITHOUT_VECTOR} AND NOT p.withdrawn AND p.revision_id > :after AND p.revision_id <= :upto"
 
 
 def find_horizon(store: Store) -> int:
@@ -87,7 +84,7 @@ def list_unsifted(store: Store, model_id: int, *, after: int, upto: int, limit: 
         upto: and up to this one.
     """
     return store.rows(
-        f"SELECT r.revision_id, r.text_hash, r.title, r.abstract {_WAITS} ORDER BY r.revision_id LIMIT :limit",
+        f"SELECT r.revision_id, r.text_hash, r.title, r.abstract {_WAITS} ORDER BY p.revision_id LIMIT :limit",
         {"model_id": model_id, "after": after, "upto": upto, "limit": limit},
     )
 

@@ -186,7 +186,8 @@ def _fed_words(words: Weights, corpus: Corpus, papers: Matrix, votes: Weights, t
     """
     idf = corpus.vocabulary.idf
     beyond = np.maximum(papers.T @ votes - corpus.mean_terms, 0) * idf**2
-    least = np.partition(beyond, -FEED_TERMS)[-FEED_TERMS] if len(beyond) > FEED_TERMS else 0.0
+    some = beyond[beyond > 0]  # the many zeros would make the partition a hundred times as slow
+    least = np.partition(some, -FEED_TERMS)[-FEED_TERMS] if len(some) > FEED_TERMS else 0.0
     fed = beyond >= max(least, 1e-12)
     terms = np.flatnonzero(fed | (words > 0))
     more = np.maximum(_means(papers[:, terms].toarray(), votes, corpus.mean_terms[terms]), 0) * idf[terms] ** 2

@@ -276,7 +276,9 @@ class Ranker:
         return self._model(place).logit(self._latent.view(papers, np.full(len(papers.vectors), NOT_AT_HAND)))
 
     def _view(self, counted: Sequence[Counted], vectors: Vectors) -> Viewed:
-        return self._latent.view(self._corpus.encode(counted, vectors), self._corpus.find_places(counted))
+        """Return papers in all views, widened once for all claims."""
+        papers = self._latent.view(self._corpus.encode(counted, vectors), self._corpus.find_places(counted))
+        return replace(papers, vectors=papers.vectors.astype(np.float64), latent=papers.latent.astype(np.float64))
 
     def _near_of(self, place: int) -> Neighbours | None:
         """Return what tells which accepted papers of a claim are near; None where nothing was accepted."""

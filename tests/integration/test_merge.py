@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -398,9 +399,10 @@ def _to_older_schema(path: Path) -> None:
         "decision_id, event_id, candidate_id, kind, stance, note, until, undoes, revision_id, sentence, score,"
         " ranker_version, catalogue_version, reviewer, decided_at, paper_withdrawn"
     )
-    from db.migrations import _FIRST_SCHEMA
+    from db.migrations import _FIRST_SCHEMA, _WAYS_THROUGH_MILLIONS
 
     log = next(part for part in _FIRST_SCHEMA.split(";;") if "CREATE TABLE decisions" in part)
+    indexes = " ".join(f"DROP INDEX {name};" for name in re.findall(r"CREATE INDEX (\w+)", _WAYS_THROUGH_MILLIONS))
     vectors = next(part for part in _FIRST_SCHEMA.split(";;") if "CREATE TABLE vectors" in part)
     with sqlite3.connect(path) as connection:
         connection.executescript(
@@ -410,7 +412,7 @@ def _to_older_schema(path: Path) -> None:
             f"{log}; ALTER TABLE decisions ADD COLUMN paper_withdrawn INTEGER NOT NULL DEFAULT 0;"
             "CREATE INDEX decisions_of_candidate ON decisions (candidate_id, decision_id);"
             f"INSERT INTO decisions ({columns}) SELECT {columns} FROM newer; DROP TABLE newer;"
-            f"DROP TABLE vectors; DROP TABLE engines; DROP TABLE sifts; {vectors};"
+            f"{indexes} DROP TABLE vectors; DROP TABLE engines; DROP TABLE sifts; {vectors};"
             "DROP TABLE proposal_members; DROP TABLE proposals;"
             "DROP TABLE catalogue_changes; ALTER TABLE phenomena DROP COLUMN retired;"
             "ALTER TABLE phenomena DROP COLUMN superseded_by;"
