@@ -124,7 +124,9 @@ def test_a_database_of_before_the_reasons_is_upgraded(tmp_path: Path) -> None:
         store.connection.execute("CREATE TABLE catalogue_changes (code, kind, before, after, note, author, changed_at)")
         for (table, name), kind in later.items():
             store.connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
+        store.connection.execute("CREATE INDEX matches_of_ranking ON matches (ranking_id)")
         fill_one(store, None)
+        store.connection.execute("DROP INDEX matches_of_ranking")
         for table, name in later:
             store.connection.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
         store.connection.execute("DROP TABLE catalogue_changes")
