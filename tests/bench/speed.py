@@ -110,15 +110,17 @@ def write_papers(options: Options, folder: Path) -> tuple[Path, str]:
 
 
 def encode_alone(database: Path) -> None:
-    """Encode every text of a database with the model of the settings, and write the seconds as JSON."""
-    from crawler.ranking.claims import document_text
+    """Encode every text of a database, claims included, with the model of the settings; write the seconds as JSON."""
+    from crawler.ranking.claims import Claim, document_text
     from curation.cli.context import AppContext
     from curation.cli.wiring import make_embedder
+    from db.phenomena import list_phenomena
     from db.store import open_store
 
     with open_store(database) as store:
         rows = store.rows("SELECT title, abstract FROM papers JOIN revisions USING (revision_id)")
         texts = [document_text(row["title"], row["abstract"]) for row in rows]
+        texts += [text for entry in list_phenomena(store) for text in Claim.of(entry).texts()]  # a first night's too
         began = time.perf_counter()
         embedder = make_embedder(AppContext(dict(os.environ), database))(store)
         embedder.prepare(len(texts))
