@@ -30,7 +30,7 @@ from common import Options, Row, median_ratio, options_from, parser_of, print_ro
 
 PLAIN, REFERENCE = "plain", "float32"
 GOALS = {"torch": ">= 2.3", "openvino": ">= 4"}
-TEXTS, QUICK_TEXTS = 512, 64
+TEXTS, QUICK_TEXTS = 256, 64
 
 
 def measure(options: Options) -> list[Row]:

@@ -194,6 +194,8 @@ def test_queue_show_has_what_a_reviewer_needs(filled: Bmp) -> None:
         (("nightly", "--since", "2999-01-01"), 2, "2999-01-01 has not begun yet"),
         (("schedule", "--at", "7"), 2, "'--at': must be a time of day in UTC such as 06:30, not '7'"),
         (("backfill", "/nonexistent.jsonl"), 2, "no file"),
+        (("backfill", "/nonexistent.jsonl", "--engine", "ray", "--cascade"), 2, "a cluster embeds all papers"),
+        (("backfill", "/nonexistent.jsonl", "--workers", "2"), 2, "--engine ray"),
         (("export", "sqlite"), 2, "-o"),
         (("review",), 2, "terminal"),
     ],
