@@ -38,6 +38,28 @@ _BEST_FIRST = "status = 'reopened' DESC, score DESC, id"
 # The same, but what was drawn for the audit, which scored low, stands somewhere among the others.
 _MIXED = "status = 'reopened' DESC, place DESC, id"
 
+_UNDECIDED = """NOT EXISTS (SELECT 1 FROM decisions x WHERE x.candidate_id = c.candidate_id)
+    AND NOT EXISTS (SELECT 1 FROM phenomena x WHERE x.code = c.phenomenon_code AND x.retired)"""
+
+# Among these are the first `:limit` of all that wait, in either order: the best of those without a decision, found from
+# the highest score downwards; every one that was decided and may wait again; and every audit.
+_FIRST_PAGE = f"""
+    SELECT * FROM (
+        SELECT c.candidate_id FROM matches m INDEXED BY matches_by_score CROSS JOIN candidates c USING (match_id)
+        WHERE {_UNDECIDED} AND NOT EXISTS (
+            SELECT 1 FROM standing_scores x WHERE (x.candidate_id, x.match_id) = (c.candidate_id, c.match_id))
+        ORDER BY m.score DESC, c.candidate_id LIMIT :limit)
+    UNION ALL SELECT * FROM (
+        SELECT c.candidate_id FROM standing_scores s INDEXED BY standing_by_score
+        CROSS JOIN candidates c ON (c.candidate_id, c.match_id) = (s.candidate_id, s.match_id)
+        WHERE {_UNDECIDED} ORDER BY s.score DESC, c.candidate_id LIMIT :limit)
+    UNION ALL SELECT * FROM (
+        SELECT c.candidate_id FROM candidates c WHERE c.match_id IS NULL AND {_UNDECIDED} ORDER BY 1 LIMIT :limit)
+    UNION ALL SELECT candidate_id FROM decisions INDEXED BY decisions_that_may_bring_back
+        WHERE kind IN ('undo', 'snooze', 'reopen')
+    UNION ALL SELECT candidate_id FROM audits
+"""
+
 
 def list_candidates(
     store: Store,
@@ -61,10 +83,14 @@ def list_candidates(
         mixed: let what was drawn for the audit stand among the others.
         mine: judge how they stand by this reviewer's decisions alone.
     """
-    order = _MIXED if mixed else _BEST_FIRST
+    order, which = _MIXED if mixed else _BEST_FIRST, ""
+    if phenomenon is not None:
+        which = " AND c.phenomenon_code = :phenomenon"
+    elif limit is not None and mine is None and set(statuses) <= set(WAITING):
+        which = f" AND c.candidate_id IN ({_FIRST_PAGE})"
     rows = store.rows(
-        f"SELECT * FROM ({_CANDIDATES} WHERE NOT h.retired) WHERE status IN (SELECT value FROM json_each(:statuses))"
-        f" AND (:phenomenon IS NULL OR phenomenon = :phenomenon) ORDER BY {order} LIMIT :limit",
+        f"SELECT * FROM ({_CANDIDATES} WHERE NOT h.retired{which})"
+        f" WHERE status IN (SELECT value FROM json_each(:statuses)) ORDER BY {order} LIMIT :limit",
         {
             "today": today.isoformat(),
             "statuses": json.dumps([status.value for status in statuses]),

@@ -528,6 +528,7 @@ CREATE INDEX matches_by_score ON matches (score);;
 CREATE INDEX candidates_of_match ON candidates (match_id);;
 CREATE INDEX candidates_by_time ON candidates (queued_at);;
 CREATE INDEX standing_by_score ON standing_scores (score);;
+CREATE INDEX decisions_that_may_bring_back ON decisions (candidate_id) WHERE kind IN ('undo', 'snooze', 'reopen');;
 """
 
 _SIFTS = """

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
 
-from db.candidates import count_queued_on, find_newest_queued
+from db.candidates import count_queued_on, find_newest_queued, list_candidates
 from db.matches import (
     count_backlog,
     count_unmatched,
@@ -26,6 +27,7 @@ from db.papers import (
 from db.store import Store
 
 NOW = "2026-11-24T06:30:00Z"
+TODAY = date(2026, 11, 24)
 BIG = ("papers", "revisions", "vectors", "matches", "matched_revisions", "candidates")
 
 
@@ -102,3 +104,15 @@ def test_the_newest_candidate_is_the_first_that_is_looked_at(store: Store) -> No
     assert find_newest_queued(store) == 0
     (step,) = find_plan(store, lambda: find_newest_queued(store))
     assert step == "SCAN candidates"  # backwards by id, and no further than the first that has a match
+
+
+def test_the_queue_s_first_page_is_found_from_the_highest_score_downwards(store: Store) -> None:
+    plan = find_plan(store, lambda: list_candidates(store, today=TODAY, limit=50))
+    assert find_scans(plan) == ["m USING COVERING INDEX matches_by_score"]
+    assert any(step.startswith("SCAN s USING INDEX standing_by_score") for step in plan)
+
+
+def test_a_page_of_one_phenomenon_reads_its_candidates_alone(store: Store) -> None:
+    plan = find_plan(store, lambda: list_candidates(store, today=TODAY, limit=50, phenomenon="H1.1"))
+    assert not find_scans(plan)
+    assert any("candidates_of_phenomenon" in step for step in plan)
