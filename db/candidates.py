@@ -249,13 +249,25 @@ def count_queued_on(store: Store, now: str) -> int:
     )
 
 
+# What nobody decided on is pending: so only what somebody did is looked at, and the rest is counted in an index.
+_COUNTED = f"""
+    WITH judged AS (
+        SELECT c.phenomenon_code AS phenomenon, {STATUS} AS status
+        FROM (SELECT DISTINCT candidate_id FROM decisions) CROSS JOIN candidates c USING (candidate_id)
+        LEFT JOIN decisions d ON d.decision_id = {SEEN_DECISION}
+    ), counted (phenomenon, status, count) AS (
+        SELECT phenomenon, status, count(*) FROM judged GROUP BY phenomenon, status
+        UNION ALL SELECT phenomenon_code, 'pending', count(*) FROM candidates GROUP BY phenomenon_code
+        UNION ALL SELECT phenomenon, 'pending', -count(*) FROM judged GROUP BY phenomenon
+    )
+    SELECT phenomenon, status, sum(count) AS count FROM counted JOIN phenomena ON code = phenomenon
+    WHERE NOT retired GROUP BY phenomenon, status HAVING sum(count) > 0 ORDER BY position, code, status
+"""
+
+
 def count_by_status(store: Store, *, today: date, mine: str | None = None) -> list[Row]:
     """Return rows of `phenomenon`, `status`, `count`, in the catalogue's order."""
-    return store.rows(
-        f"SELECT phenomenon, status, count(*) AS count FROM ({_CANDIDATES} WHERE NOT h.retired)"
-        " JOIN phenomena ON code = phenomenon GROUP BY phenomenon, status ORDER BY position, code, status",
-        {"today": today.isoformat(), "mine": mine},
-    )
+    return store.rows(_COUNTED, {"today": today.isoformat(), "mine": mine})
 
 
 def list_newly_queued(store: Store, *, since: str, until: str, today: date) -> list[Row]:

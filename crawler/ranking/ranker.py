@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from crawler.ranking.background import Background
 from crawler.ranking.claims import Claim, Document, document_text
@@ -210,7 +211,8 @@ class Ranker:
             place: the claim's place in `claims`.
             rows: the papers' places in `Seen`.
         """
-        return to_scores(self._calibrated(place, self._latent.papers.take(rows)))
+        with threadpool_limits(1, "blas"):
+            return to_scores(self._calibrated(place, self._latent.papers.take(rows)))
 
     def reach(self, documents: Sequence[Words]) -> npt.NDArray[np.float64]:
         """Return the log-odds that documents can have at most, shape (documents, claims), told by their words alone.
@@ -235,7 +237,10 @@ class Ranker:
         return float((self._logits(whole) - self._logits(words)).max())
 
     def _logits(self, papers: Viewed) -> npt.NDArray[np.float64]:
-        columns = [self._calibrated(place, papers) for place in range(len(self.claims))]
+        with threadpool_limits(
+            1, "blas"
+        ):  # products with one vector wait for memory; threads would wait for each other
+            columns = [self._calibrated(place, papers) for place in range(len(self.claims))]
         return np.stack(columns, axis=1) if columns else np.zeros((len(papers.places), 0))
 
     def _calibrated(self, place: int, papers: Viewed) -> npt.NDArray[np.float64]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from datetime import date
 
 import pytest
 
-from db.candidates import list_candidates
+from db.candidates import count_by_status, list_candidates
+from db.records import Status
 from db.store import Store
 
 TODAY = date(2026, 11, 24)
@@ -90,3 +92,15 @@ def test_a_page_is_the_beginning_of_the_whole_queue(store: Store, seed: int, mix
     assert {row["status"] for row in whole} == {"reopened", "pending"}
     for limit in (0, 1, 2, 5, 13, 34, len(whole), len(whole) + 5):
         assert list_candidates(store, today=TODAY, mixed=mixed, limit=limit) == whole[:limit]
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("mine", [None, "r", "somebody else"])
+def test_the_counts_are_those_of_the_whole_queue(store: Store, seed: int, mine: str | None) -> None:
+    fill(store, random.Random(seed))
+    everything = list_candidates(store, today=TODAY, statuses=tuple(Status), mine=mine)
+    counted = count_by_status(store, today=TODAY, mine=mine)
+    assert {(row["phenomenon"], row["status"]): row["count"] for row in counted} == Counter(
+        (row["phenomenon"], row["status"]) for row in everything
+    )
+    assert [row["phenomenon"] for row in counted] == sorted(row["phenomenon"] for row in counted)
