@@ -237,9 +237,7 @@ class Ranker:
         return float((self._logits(whole) - self._logits(words)).max())
 
     def _logits(self, papers: Viewed) -> npt.NDArray[np.float64]:
-        with threadpool_limits(
-            1, "blas"
-        ):  # products with one vector wait for memory; threads would wait for each other
+        with threadpool_limits(1, "blas"):  # products with one vector wait for memory, threads for each other
             columns = [self._calibrated(place, papers) for place in range(len(self.claims))]
         return np.stack(columns, axis=1) if columns else np.zeros((len(papers.places), 0))
 

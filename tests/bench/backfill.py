@@ -1,4 +1,4 @@
-"""Times a backfill: lines read with and without a look at their bytes, the most memory over few and many papers, and a Ray cluster.
+"""Times a backfill: lines read with and without a look at bytes, memory over few and many papers, a Ray cluster.
 
     python tests/bench/backfill.py [--quick] [--data ../shared/data] [--papers 240000]
 

@@ -416,9 +416,6 @@ def _to_older_schema(path: Path) -> None:
             "DROP TABLE proposal_members; DROP TABLE proposals;"
             "DROP TABLE catalogue_changes; ALTER TABLE phenomena DROP COLUMN retired;"
             "ALTER TABLE phenomena DROP COLUMN superseded_by;"
-            "DROP INDEX papers_by_revision; DROP INDEX papers_newest; DROP INDEX matched_in_run;"
-            "DROP INDEX matches_of_ranking; DROP INDEX matches_by_score; DROP INDEX candidates_of_match;"
-            "DROP INDEX candidates_by_time; DROP INDEX standing_by_score;"
             "DELETE FROM _sqlite_migrations WHERE name >= 'm0008'; PRAGMA user_version = 7;"
         )
     connection.close()
