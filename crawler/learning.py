@@ -23,7 +23,7 @@ from db.records import ModelIdentity, Reasons, Sentence
 from db.store import Row, Store
 from db.text import hash_text
 from db.vectors import Vectors, keep_model, load_vectors
-from db.words import load_words, save_words
+from db.words import forget_other_words, load_words, save_words
 
 AT_HAND = 20_000  # papers that a ranker looks at while it is made, the newest ones, beside those of candidates
 COUNTED_AT_ONCE = 1_000  # texts between two commits
@@ -139,7 +139,9 @@ def _count_at_hand(store: Store, rows: Sequence[Row], progress: Progress) -> dic
         some = texts[start : start + COUNTED_AT_ONCE]
         new = {row["text_hash"]: count_terms(Document(row["title"], row["abstract"])) for row in some}
         with store.transaction():
-            save_words(store, COUNTING, {key: one.to_bytes() for key, one in new.items()}, keep=hashes)
+            if not start:  # once: it looks at all that is kept
+                forget_other_words(store, hashes)
+            save_words(store, COUNTING, {key: one.to_bytes() for key, one in new.items()})
         counted |= new
         progress("learn", len(counted), len(set(hashes)))
     return counted

@@ -18,13 +18,17 @@ def load_words(store: Store, counting: int, text_hashes: Sequence[str]) -> dict[
     return dict(rows)
 
 
-def save_words(store: Store, counting: int, counted: Mapping[str, bytes], *, keep: Sequence[str]) -> None:
-    """Keep what was counted, by text hash, and forget all texts but those of `keep`. Runs inside a transaction."""
+def save_words(store: Store, counting: int, counted: Mapping[str, bytes]) -> None:
+    """Keep what was counted, by text hash. Runs inside a transaction."""
     store.connection.executemany(
         "INSERT INTO paper_words (text_hash, counting, content) VALUES (?, ?, ?) ON CONFLICT (text_hash)"
         " DO UPDATE SET counting = excluded.counting, content = excluded.content",
         [(text_hash, counting, content) for text_hash, content in counted.items()],
     )
+
+
+def forget_other_words(store: Store, keep: Sequence[str]) -> None:
+    """Forget what was counted of all texts but those with these hashes. Runs inside a transaction."""
     store.connection.execute(
         "DELETE FROM paper_words WHERE text_hash NOT IN (SELECT value FROM json_each(?))", (json.dumps(list(keep)),)
     )

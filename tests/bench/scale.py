@@ -55,6 +55,7 @@ FULL_TEXTS = 30_000  # of the newest papers: those that are at hand, and a night
 BATCH = 20_000  # rows made at once
 MATCHES = 1_000_000
 NIGHT = 2_000
+BUDGET = 100
 THRESHOLD = 0.95
 SEED = 20261126
 TODAY = date(2026, 11, 26)
@@ -359,7 +360,14 @@ def measure_night(store: Store, table: Table, papers: int, chance: np.random.Gen
 
     def match() -> int:
         return match_missing(
-            store, embedder, run_id=run_id, threshold=THRESHOLD, now=NOW, stop=Stop(), progress=no_progress
+            store,
+            embedder,
+            run_id=run_id,
+            threshold=THRESHOLD,
+            budget=BUDGET,
+            now=NOW,
+            stop=Stop(),
+            progress=no_progress,
         )
 
     table.time("match_missing, the whole of it", match, once=True)
