@@ -31,6 +31,8 @@ from crawler.models import THREE_WAYS, ModelPlace
 from db.errors import EmbeddingError
 from db.vectors import Vectors
 
+STEP = 16  # word pieces by which lengths of batches differ
+
 
 class TorchEngine:
     """A sentence-transformers model in one precision at a time: safetensors only, no code from the model's folder."""
@@ -133,6 +135,7 @@ class TorchEngine:
     def _forward(self, features: Any) -> Any:
         import torch
 
+        features = _pad_to_step(features)
         with torch.inference_mode():
             there = {name: one.to(self.setting.device) if hasattr(one, "to") else one for name, one in features.items()}
             return self.model(there)["sentence_embedding"].float().cpu().numpy()
@@ -176,6 +179,21 @@ class TorchEngine:
             found += list_settings(TORCH, BFLOAT16)
         whole = reference_setting()
         return [*found, *(one for one in list_settings(TORCH, FLOAT32) if one != whole), replace(whole, batch_size=32)]
+
+
+def _pad_to_step(features: Any) -> Any:
+    """Return what a batch is computed from, a little longer: each new length costs memory that is never given back.
+
+    oneDNN makes code for every shape of a product that it meets, and keeps it.
+    """
+    import torch
+
+    length = features["input_ids"].shape[1] if "input_ids" in features else 0
+    more = -length % STEP
+    return {
+        name: torch.nn.functional.pad(one, (0, more)) if getattr(one, "shape", ())[1:] == (length,) else one
+        for name, one in features.items()
+    }
 
 
 def _computes_bfloat16() -> bool:

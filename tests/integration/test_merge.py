@@ -402,7 +402,9 @@ def _to_older_schema(path: Path) -> None:
     from db.migrations import _FIRST_SCHEMA, _WAYS_THROUGH_MILLIONS
 
     log = next(part for part in _FIRST_SCHEMA.split(";;") if "CREATE TABLE decisions" in part)
-    indexes = " ".join(f"DROP INDEX {name};" for name in re.findall(r"CREATE INDEX (\w+)", _WAYS_THROUGH_MILLIONS))
+    indexes = " ".join(
+        f"DROP INDEX IF EXISTS {name};" for name in re.findall(r"CREATE INDEX (\w+)", _WAYS_THROUGH_MILLIONS)
+    )
     vectors = next(part for part in _FIRST_SCHEMA.split(";;") if "CREATE TABLE vectors" in part)
     with sqlite3.connect(path) as connection:
         connection.executescript(

