@@ -23,10 +23,11 @@ import numpy.typing as npt
 from crawler.cluster import Cluster, RowStage, Stages, run_stages
 from crawler.control import Stop
 from crawler.embed import COMPARED, WORTH_MEASURING, Embedder, StoppableEmbedder, compare_with_kept
+from crawler.engines.probe import probe_texts
 from crawler.ranking.ranker import document_text
 from crawler.shards import Shard, ShardFolder, pack_shard, unpack_shard
 from crawler.sources.snapshot import SnapshotParser, SnapshotSource, cursor_offset, damaged, make_cursor
-from crawler.sources.snapshot_lines import SKIP_BYTES, LineReader
+from crawler.sources.snapshot_lines import LineReader
 from crawler.sources.source import Page
 from db.errors import SourceError
 from db.papers import find_hashes_without_vector, iterate_embedded_hashes
@@ -34,10 +35,11 @@ from db.records import ModelIdentity, Paper
 from db.runs import add_to_run
 from db.store import Row, Store
 from db.text import hash_text, text_hash
-from db.vectors import Vectors, keep_engine, keep_model, list_kept_vectors, save_vectors
+from db.vectors import Vectors, keep_model, list_kept_vectors, save_engine, save_model, save_vectors
 
 LEAST_SHARD_BYTES = 256 * 1024
 LARGEST_SHARD_BYTES = 16 * 1024 * 1024
+MEASURED_AT_ONCE = 1024 * 1024  # bytes: of a damaged file what was unpacked at once is lost
 SHARDS = 64  # at least, of a file that is large enough
 
 Keys = npt.NDArray[np.uint64]
@@ -54,7 +56,7 @@ def measure_text(path: Path) -> tuple[int, Exception | None]:
         if not reader.is_packed:
             return path.stat().st_size, None
         try:
-            for end in count(SKIP_BYTES, SKIP_BYTES):
+            for end in count(MEASURED_AT_ONCE, MEASURED_AT_ONCE):
                 for _ in reader.skip_to(end):
                     pass
                 if reader.offset < end:
@@ -185,7 +187,7 @@ class ClusterSource:
         *,
         since: date | None,
         store: Store,
-        identity: Callable[[], ModelIdentity],
+        own: Callable[[], Embedder],
         make_embedder: Callable[[], Embedder],
         cluster: Cluster,
         stop: Stop,
@@ -194,13 +196,13 @@ class ClusterSource:
         """Take what is read, and how.
 
         Args:
-            identity: tells of the model whose vectors are wanted.
+            own: makes the model here: it tells whose vectors are wanted, and the workers' are held against it.
             make_embedder: makes the model in a worker; it is sent there.
             shard_bytes: how large a shard is, in bytes of text; None goes by the size of the file.
         """
         self._plain = SnapshotSource(path, categories, since=since)
         self._path, self._parser = path, SnapshotParser(categories, since)
-        self._store, self._identity, self._make_embedder = store, identity, make_embedder
+        self._store, self._own, self._make_embedder = store, own, make_embedder
         self._cluster, self._stop, self._shard_bytes = cluster, stop, shard_bytes
 
     @property
@@ -229,10 +231,10 @@ class ClusterSource:
         """
         with self._stop.breakable():
             size, fault = measure_text(self._path)
-            identity = self._identity()
+            identity = self._own().identity
         shard_bytes = self._shard_bytes or choose_shard_bytes(self._path.stat().st_size)
         folder = ShardFolder(_folder(self._store, part, identity, shard_bytes))
-        offset, received = cursor_offset(start), 0
+        offset, received, facts = cursor_offset(start), 0, self.parts()
         yield Page((), read=(min(offset, size), size))
         # What is damaged ends within the last shard, or in a line that began before it.
         end = size // shard_bytes - 1 if fault else -(-size // shard_bytes)
@@ -240,7 +242,10 @@ class ClusterSource:
         arriving = self._work([one for one in numbers if one not in folder.list_whole()], identity, shard_bytes)
         try:
             for number in numbers:
-                page = self._page(self._await(folder, number, arriving), identity, size)
+                shard = self._await(folder, number, arriving)
+                if shard.model != identity:
+                    folder.remove(number)
+                page = self._page(shard, identity, size)
                 received += page.received
                 offset = cursor_offset(page.cursor or "")
                 yield page
@@ -249,6 +254,7 @@ class ClusterSource:
             arriving.close()
         if fault is not None:
             raise damaged(self._path, offset, fault) from fault
+        self._plain.require_same(facts)
         folder.remove_all()
         yield Page((), cursor="0", promised=received, read=(size, size))
 
@@ -263,9 +269,18 @@ class ClusterSource:
         stages = Stages(
             ReadingShards(self._path.resolve(), self._parser, shard_bytes),
             ParsingShards(self._parser),
-            EmbeddingShards(self._make_embedder, known, list_kept_vectors(self._store, model_id, limit=COMPARED)),
+            EmbeddingShards(self._make_embedder, known, self._list_compared(model_id)),
         )
         yield from run_stages(self._cluster, stages, [{"shard": number} for number in numbers])
+
+    def _list_compared(self, model_id: int) -> list[Row]:
+        """Return texts with the vectors that the workers' are held against: kept ones, or some that are made here."""
+        kept = list_kept_vectors(self._store, model_id, limit=COMPARED)
+        if kept:
+            return kept
+        texts = probe_texts(COMPARED)
+        vectors = self._own().encode([document_text(text, "") for text in texts])
+        return [{"title": text, "abstract": "", "vector": vector} for text, vector in zip(texts, vectors, strict=True)]
 
     def _await(self, folder: ShardFolder, number: int, arriving: Iterator[dict[str, Any]]) -> Shard:
         """Return a shard, keeping what arrives until it is there."""
@@ -275,7 +290,11 @@ class ClusterSource:
             if row is None:
                 raise SourceError(f"the cluster never brought shard {number}", "run it again; it goes on")
             folder.write(int(row["shard"]), row["content"])
-        return folder.read(number)
+        try:
+            return folder.read(number)
+        except Exception as error:  # of Parquet's reader, whatever is wrong with the file
+            folder.remove(number)
+            raise SourceError(f"shard {number} cannot be read back", "run it again; it is made anew") from error
 
     def _page(self, shard: Shard, identity: ModelIdentity, size: int) -> Page:
         if shard.model != identity:
@@ -301,11 +320,11 @@ def keep_vectors(shard: Shard, store: Store, run_id: int) -> None:
     """Keep a shard's vectors of current revisions that have none. Runs inside the transaction that keeps its papers."""
     if shard.model is None or not shard.papers:
         return
-    model_id = keep_model(store, shard.model)
+    model_id = save_model(store, shard.model)
     missing = find_hashes_without_vector(store, model_id, [paper.arxiv_id for paper in shard.papers])
     hashes = [key for key in missing if key in shard.vectors]
     if hashes:
         vectors: Vectors = np.stack([shard.vectors[key] for key in hashes])
-        engine_id = keep_engine(store, model_id, shard.engine, None)
+        engine_id = save_engine(store, model_id, shard.engine, None)
         save_vectors(store, model_id, engine_id, hashes, vectors)
         add_to_run(store, run_id, embedded=len(hashes))

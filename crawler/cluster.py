@@ -120,7 +120,13 @@ def _start(ray: Any, cluster: Cluster) -> None:
     else:
         # One core more than there are workers, in name only: parsing, which is little, waits for no worker.
         cores = (cluster.workers or os.cpu_count() or 1) + 1
-        ray.init(address="local", num_cpus=cores, object_store_memory=OBJECT_STORE_BYTES, **common)
+        ray.init(
+            address="local",
+            _node_ip_address="127.0.0.1",
+            num_cpus=cores,
+            object_store_memory=OBJECT_STORE_BYTES,
+            **common,
+        )
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False

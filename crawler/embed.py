@@ -20,7 +20,7 @@ from crawler.engines.choice import (
     name_machine,
     open_chosen,
 )
-from crawler.engines.setting import OPENVINO, iterate_batches
+from crawler.engines.setting import OPENVINO, count_cores, iterate_batches
 from crawler.engines.torch_engine import TorchEngine
 from crawler.models import ModelPlace, find_model, hash_weights, longest_text, own_prompt
 from crawler.ranking.claims import document_text
@@ -33,7 +33,7 @@ from db.text import hash_text
 from db.vectors import (
     Vectors,
     as_kept,
-    is_engine_known,
+    is_engine_settled,
     keep_engine,
     keep_model,
     list_kept_vectors,
@@ -42,7 +42,7 @@ from db.vectors import (
 )
 
 CHUNK = 512  # texts between two commits
-SLICE = 100_000  # characters between two looks at a request to stop: a few seconds
+SLICE = 50_000  # characters for each core between two looks at a request to stop: a few seconds
 WORTH_MEASURING = 200  # texts from which on it pays to find the fastest setting
 COMPARED = 16  # vectors of other engines that a new one is held against
 
@@ -159,7 +159,10 @@ class SentenceTransformerEmbedder:
         Raises:
             EmbeddingError: it cannot be had or loaded.
         """
-        self._loaded(expected)
+        if self._engine is None:
+            self._engine = self._open_chosen() or self._choose(expected)
+            if self._engine is not None and self._engine is not self._torch:
+                self._torch = None  # what was converted needs no other copy of the weights
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return float32 vectors of length one, shape (texts, dimensions).
@@ -169,7 +172,7 @@ class SentenceTransformerEmbedder:
         """
         if not texts:
             return np.empty((0, self.identity.dimensions), dtype=np.float32)
-        return self._loaded(len(texts)).encode(texts, self.identity.prompt)
+        return self._loaded().encode(texts, self.identity.prompt)
 
     def _cache(self) -> Cache | None:
         """Return where the choice lies; None where there is nothing to choose, or the weights are not here yet."""
@@ -177,11 +180,10 @@ class SentenceTransformerEmbedder:
             return None
         return Cache(self._folder, name_machine(self._revision, self._prompt, self._longest, self._asked))
 
-    def _loaded(self, expected: int = 0) -> Engine:
-        if self._engine is None:
-            self._engine = self._open_chosen() or self._choose(expected)
-            if self._engine is not None and self._engine is not self._torch:
-                self._torch = None  # what was converted needs no other copy of the weights
+    def _loaded(self) -> Engine:
+        """Return what computes; only `prepare` puts another engine in the place of one that is at work."""
+        if self._engine is None and self._torch is None:
+            self.prepare()
         return self._engine or self._load_torch()
 
     def _open_chosen(self) -> Engine | None:
@@ -200,7 +202,7 @@ class SentenceTransformerEmbedder:
             return None
         self._say("Finding the fastest setting for the model on this machine; this is done once.")
         only = None if self._asked == AUTO else self._asked
-        engine, choice = make_choice(slow, self._said_prompt(), cache, library=only)
+        engine, choice = make_choice(slow, self._said_prompt(), cache, library=only, say=self._say)
         self._say(f"Embedding with {choice.describe()}.")
         return engine
 
@@ -266,7 +268,7 @@ def _encode_until_stopped(embedder: Embedder, rows: Sequence[Row], stop: Stop) -
     texts = {row["text_hash"]: document_text(row["title"], row["abstract"]) for row in rows}
     hashes, parts = list(texts), list[Vectors]()
     done: list[str] = []
-    for places in iterate_batches([len(text) for text in texts.values()], SLICE):
+    for places in iterate_batches([len(text) for text in texts.values()], SLICE * count_cores()):
         if done and stop.is_requested:
             break
         some = [hashes[place] for place in places]
@@ -283,10 +285,10 @@ def settle_engine(store: Store, embedder: Embedder, model_id: int) -> int:
     Raises:
         EmbeddingError: its vectors are not close to those that are kept: they are never mixed.
     """
-    cosine = None
-    if not is_engine_known(store, model_id, embedder.engine):
-        cosine = compare_with_kept(embedder, list_kept_vectors(store, model_id, limit=COMPARED))
-    return keep_engine(store, model_id, embedder.engine, cosine)
+    cosine, name = None, embedder.engine
+    if not is_engine_settled(store, model_id, name):
+        cosine = compare_with_kept(embedder, list_kept_vectors(store, model_id, limit=COMPARED, but=name))
+    return keep_engine(store, model_id, name, cosine)
 
 
 def compare_with_kept(embedder: Embedder, kept: Sequence[Row]) -> float | None:
@@ -363,7 +365,7 @@ class StoppableEmbedder:
             StopRequested: a stop was asked for.
         """
         vectors = np.empty((len(texts), self.identity.dimensions), dtype=np.float32)
-        for places in iterate_batches([len(text) for text in texts], SLICE):
+        for places in iterate_batches([len(text) for text in texts], SLICE * count_cores()):
             self._stop.check()
             vectors[places] = self._embedder.encode([texts[place] for place in places])
         return vectors

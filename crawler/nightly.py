@@ -17,14 +17,15 @@ from crawler.embed import Embedder, embed_missing
 from crawler.harvest import HarvestContext, harvest
 from crawler.match import match_missing
 from crawler.reconcile import Reconciliation, reconcile
-from crawler.sift import embed_newest, sift
+from crawler.sift import embed_at_hand, sift
 from crawler.sources.source import Source
 from db.errors import BmpError, StoreError
 from db.records import RunStatus
 from db.runs import STOPPED, add_to_run, find_run, set_run, start_run
-from db.sifting import find_horizon, forget_sifts
+from db.sifting import find_horizon, forget_sifts, plan_sift
 from db.store import Row, Store, store_error
 from db.times import Clock, to_text
+from db.vectors import keep_model
 
 LAST_WORDS_SECONDS = 4.0
 
@@ -182,8 +183,12 @@ def _embed(night: Night, embedder: Embedder, run_id: int) -> int:
     if night.cascade is False:
         with night.store.transaction():
             forget_sifts(night.store)
+    if night.cascade:  # a night after one that is stopped must not embed them all
+        model_id = keep_model(night.store, embedder.identity)
+        with night.store.transaction():
+            plan_sift(night.store, model_id)
     if night.cascade or find_horizon(night.store):
-        embed_newest(night.store, embedder, **told)
+        embed_at_hand(night.store, embedder, **told)
         told_cut: dict[str, Any] = {"threshold": night.threshold, "precision": night.precision}
         passed_over = sift(night.store, embedder, begin=bool(night.cascade), **told_cut, **told)
     embed_missing(night.store, embedder, beyond=find_horizon(night.store), **told)

@@ -19,6 +19,7 @@ from db.sifting import (
     find_horizon,
     find_newest_revision,
     find_sifted,
+    list_candidates_without_vector,
     list_newest_without_vector,
     list_unsifted,
     save_sift,
@@ -29,8 +30,8 @@ from db.vectors import keep_model
 SIFTED_AT_ONCE = 2_000  # revisions between two commits
 
 
-def embed_newest(store: Store, embedder: Embedder, *, run_id: int, stop: Stop, progress: Progress) -> None:
-    """Embed the papers that a ranker is made from.
+def embed_at_hand(store: Store, embedder: Embedder, *, run_id: int, stop: Stop, progress: Progress) -> None:
+    """Embed the papers that a ranker is made from: the newest ones, and those that are candidates.
 
     Raises:
         StopRequested: between two slices; what was embedded stays.
@@ -41,6 +42,8 @@ def embed_newest(store: Store, embedder: Embedder, *, run_id: int, stop: Stop, p
     while rows := list_newest_without_vector(store, model_id, newest=AT_HAND, limit=CHUNK):
         done += embed_rows(store, embedder, model_id, rows, run_id=run_id, stop=stop, expected=total)
         progress("embed", done, total)
+    while rows := list_candidates_without_vector(store, model_id, limit=CHUNK):
+        embed_rows(store, embedder, model_id, rows, run_id=run_id, stop=stop, expected=len(rows))
 
 
 def sift(

@@ -9,7 +9,7 @@ from db.matches import Way
 from db.papers import WITHOUT_VECTOR
 from db.store import Row, Store
 
-_WAITS = f"{WITHOUT_VECTOR} AND NOT p.withdrawn AND p.revision_id > :after AND p.revision_id <= :upto"
+_WAITS = f"{WITHOUT_VECTOR} AND p.revision_id > :after AND p.revision_id <= :upto"
 
 
 def find_horizon(store: Store) -> int:
@@ -51,6 +51,11 @@ def save_sift(store: Store, way: Way, threshold: float, *, horizon: int, done: i
     )
 
 
+def plan_sift(store: Store, model_id: int) -> None:
+    """Keep that all that is stored now is to be sifted. Runs inside a transaction."""
+    save_sift(store, Way("", model_id, ""), 1.0, horizon=find_newest_revision(store), done=0)
+
+
 def find_newest_revision(store: Store) -> int:
     """Return the newest revision's id, 0 where there is none."""
     return int(store.value("SELECT coalesce(max(revision_id), 0) FROM revisions"))
@@ -74,8 +79,22 @@ def list_newest_without_vector(store: Store, model_id: int, *, newest: int, limi
     )
 
 
+def list_candidates_without_vector(store: Store, model_id: int, *, limit: int) -> list[Row]:
+    """Return current revisions of candidates' papers that the model has not embedded, whatever was decided.
+
+    The rows have `revision_id`, `text_hash`, `title` and `abstract`.
+    """
+    return store.rows(
+        "SELECT r.revision_id, r.text_hash, r.title, r.abstract FROM papers p JOIN revisions r USING (revision_id)"
+        " WHERE p.arxiv_id IN (SELECT arxiv_id FROM candidates)"
+        " AND NOT EXISTS (SELECT 1 FROM vectors v WHERE v.text_hash = r.text_hash AND v.model_id = ?)"
+        " ORDER BY r.revision_id LIMIT ?",
+        (model_id, limit),
+    )
+
+
 def list_unsifted(store: Store, model_id: int, *, after: int, upto: int, limit: int) -> list[Row]:
-    """Return current revisions without a vector in a range, oldest first; withdrawn papers are left out.
+    """Return current revisions without a vector in a range, oldest first.
 
     The rows have `revision_id`, `text_hash`, `title` and `abstract`.
 

@@ -17,6 +17,8 @@ from db.store import Row, Store
 
 Vectors = npt.NDArray[np.float32]
 
+AMONG = 5_000  # of the newest revisions vectors are looked for to compare an engine with
+
 _LOOKUP_BATCH = 500  # well below SQLite's limit of bound parameters
 
 
@@ -49,9 +51,14 @@ def list_models(store: Store) -> list[ModelIdentity]:
     return [ModelIdentity(**row) for row in rows]
 
 
-def is_engine_known(store: Store, model_id: int, name: str) -> bool:
-    """Tell whether vectors of this engine are kept, or were found to agree with those that are."""
-    return bool(store.value("SELECT 1 FROM engines WHERE (model_id, name) = (?, ?)", (model_id, name)))
+def is_engine_settled(store: Store, model_id: int, name: str) -> bool:
+    """Tell whether an engine was found to agree with the others, or there is no other one."""
+    settled, others = store.row(
+        "SELECT coalesce(max(name = :name AND least_cosine IS NOT NULL), 0) AS settled,"
+        " coalesce(max(name != :name), 0) AS others FROM engines WHERE model_id = :model_id",
+        {"name": name, "model_id": model_id},
+    ).values()  # type: ignore[union-attr]  # a sum has a row
+    return bool(settled or not others)
 
 
 def keep_engine(store: Store, model_id: int, name: str, least_cosine: float | None) -> int:
@@ -61,18 +68,34 @@ def keep_engine(store: Store, model_id: int, name: str, least_cosine: float | No
         name: what its vectors are told apart by, such as `torch 2.13.0 bfloat16`.
         least_cosine: with the vectors of other engines, where there were any to compare.
     """
-    if not is_engine_known(store, model_id, name):
-        with store.transaction():
-            store.insert("engines", {"model_id": model_id, "name": name, "least_cosine": least_cosine})
+    known = store.row("SELECT engine_id, least_cosine FROM engines WHERE (model_id, name) = (?, ?)", (model_id, name))
+    if known is not None and (least_cosine is None or known["least_cosine"] is not None):
+        return int(known["engine_id"])
+    with store.transaction():
+        return save_engine(store, model_id, name, least_cosine)
+
+
+def save_engine(store: Store, model_id: int, name: str, least_cosine: float | None) -> int:
+    """Do what `keep_engine` does. Runs inside a transaction."""
+    store.connection.execute(
+        "INSERT INTO engines (model_id, name, least_cosine) VALUES (?, ?, ?) ON CONFLICT (model_id, name)"
+        " DO UPDATE SET least_cosine = coalesce(least_cosine, excluded.least_cosine)",
+        (model_id, name, least_cosine),
+    )
     return int(store.value("SELECT engine_id FROM engines WHERE (model_id, name) = (?, ?)", (model_id, name)))
 
 
-def list_kept_vectors(store: Store, model_id: int, *, limit: int) -> list[Row]:
-    """Return some current revisions with their vectors: `title`, `abstract`, `vector` of shape (dimensions,)."""
+def list_kept_vectors(store: Store, model_id: int, *, limit: int, but: str = "") -> list[Row]:
+    """Return some of the newest revisions with their vectors: `title`, `abstract`, `vector` of shape (dimensions,).
+
+    Args:
+        but: vectors of this engine are left out.
+    """
     rows = store.rows(
-        "SELECT r.title, r.abstract, v.vector FROM revisions r JOIN vectors v ON v.text_hash = r.text_hash"
-        " WHERE v.model_id = ? ORDER BY r.revision_id DESC LIMIT ?",
-        (model_id, limit),
+        "SELECT r.title, r.abstract, v.vector FROM (SELECT * FROM revisions ORDER BY revision_id DESC LIMIT :among) r"
+        " JOIN vectors v ON v.text_hash = r.text_hash JOIN engines e USING (engine_id)"
+        " WHERE v.model_id = :model_id AND e.name != :but ORDER BY r.revision_id DESC LIMIT :limit",
+        {"model_id": model_id, "limit": limit, "but": but, "among": AMONG},
     )
     return [{**row, "vector": vector_from_bytes(row["vector"])} for row in rows]
 

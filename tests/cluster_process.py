@@ -39,7 +39,7 @@ class TellingEmbedder(HashEmbedder):
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return unit vectors made of the texts' hashes."""
         with self._log.open("a", encoding="utf-8") as file:
-            file.writelines(f"{os.getpid()} {text[:10]}\n" for text in texts)
+            file.writelines(f"{os.getpid()} {text[:10]}\n" for text in texts if text.startswith("Paper"))
         if any(HELD in text for text in texts) and self._log.with_suffix(".hold").exists():
             self._log.with_suffix(".held").write_text(str(os.getpid()))
             time.sleep(PATIENCE_SECONDS)
@@ -55,7 +55,7 @@ def main(database: str, snapshot: str, log: str) -> None:
             CATEGORIES,
             since=None,
             store=store,
-            identity=lambda: embedder.identity,
+            own=lambda: embedder,
             make_embedder=partial(TellingEmbedder, Path(log)),
             cluster=Cluster(workers=WORKERS),
             stop=stop,

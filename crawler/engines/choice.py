@@ -11,6 +11,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from crawler.control import StopRequested
 from crawler.engines.probe import probe_texts
 from crawler.engines.setting import FLOAT32, OPENVINO, Setting, count_cores, reference_setting
 from db.errors import EmbeddingError
@@ -113,23 +115,26 @@ class Cache:
         """Return the choice that was made before, or None."""
         try:
             told = json.loads(self._choice.read_text(encoding="utf-8"))
-            return Choice(_read_trial(told["best"]), tuple(_read_trial(one) for one in told["tried"]))
+            choice = Choice(_read_trial(told["best"]), tuple(_read_trial(one) for one in told["tried"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
+        return choice if choice.tried and choice.best.setting.holds() else None
 
-    def save(self, choice: Choice) -> None:
-        """Keep a choice; where the folder cannot be written, the next run measures again."""
+    def save(self, choice: Choice) -> bool:
+        """Keep a choice, and tell whether that could be done; else the next run measures again."""
         try:
             self._choice.parent.mkdir(parents=True, exist_ok=True)
             written = self._choice.with_suffix(".new")
             written.write_text(json.dumps(asdict(choice), indent=1) + "\n", encoding="utf-8")
             written.replace(self._choice)
         except OSError:
-            pass
+            return False
+        return True
 
     def forget(self) -> None:
         """Throw away what turned out to be broken."""
-        self._choice.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._choice.unlink(missing_ok=True)
         shutil.rmtree(self.converted, ignore_errors=True)
 
 
@@ -165,7 +170,27 @@ def _version(package: str) -> str:
         return "absent"
 
 
-def make_choice(torch_engine: TorchEngine, prompt: str, cache: Cache, *, library: str | None) -> tuple[Engine, Choice]:
+def raise_if_stopped(error: BaseException) -> None:
+    """Raise what a stop was asked for with, where a library has made an error of its own of it.
+
+    Raises:
+        StopRequested: it is among what led to the error.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, StopRequested):
+            raise StopRequested from error
+        cause = cause.__cause__ or cause.__context__
+
+
+def make_choice(
+    torch_engine: TorchEngine,
+    prompt: str,
+    cache: Cache,
+    *,
+    library: str | None,
+    say: Callable[[str], None] = lambda line: None,
+) -> tuple[Engine, Choice]:
     """Measure what is worth a try, keep the choice, and return the engine in its setting.
 
     Args:
@@ -185,8 +210,10 @@ def make_choice(torch_engine: TorchEngine, prompt: str, cache: Cache, *, library
         try:
             engine = _open_converted(torch_engine, cache)
             trials.add(engine, engine.list_settings())
-        except (RuntimeError, OSError, ImportError, ValueError, KeyError, TypeError, EmbeddingError) as error:
+        except Exception as error:  # of another library's converter any kind may come
+            raise_if_stopped(error)
             failure = " ".join(str(error).split())[:200]
+            say(f"OpenVINO is not used: {failure}")
     converted = [one for one in trials.made if one.setting.library == OPENVINO and one.is_close]
     if library == OPENVINO and not converted:
         raise EmbeddingError(
@@ -195,7 +222,8 @@ def make_choice(torch_engine: TorchEngine, prompt: str, cache: Cache, *, library
     if not converted:
         trials.add(torch_engine, torch_engine.list_settings())
     choice = Choice.of(trials.made, among=converted if library == OPENVINO else trials.made)
-    cache.save(choice)
+    if not cache.save(choice):
+        say("The cache folder (BMP_CACHE) cannot be written; each run looks for the fastest setting again.")
     chosen: Engine = engine if engine is not None and choice.best.setting.library == OPENVINO else torch_engine
     chosen.use(choice.best.setting)
     return chosen, choice
@@ -216,15 +244,18 @@ def open_chosen(choice: Choice, cache: Cache, load_torch: Callable[[], TorchEngi
     Args:
         load_torch: loads the model, where the choice needs it.
     """
-    if choice.best.setting.library != OPENVINO:
-        engine = load_torch()
-        engine.use(choice.best.setting)
-        return engine
     try:
+        if choice.best.setting.library != OPENVINO:
+            engine = load_torch()
+            engine.use(choice.best.setting)
+            return engine
         from crawler.engines.openvino_engine import OpenVinoEngine
 
         return OpenVinoEngine(cache.converted, choice.best.setting)
-    except (RuntimeError, OSError, ImportError, ValueError, KeyError, TypeError):
+    except EmbeddingError:
+        raise
+    except Exception as error:  # a graphics card that is gone, a file that is not whole: it is chosen anew
+        raise_if_stopped(error)
         cache.forget()
         return None
 
@@ -247,20 +278,26 @@ class _Trials:
                 one.is_close and one.setting.precision != FLOAT32 for one in self.made
             ):
                 continue
-            engine.use(setting)
-            engine.encode(self._texts[:1], self._prompt)  # what is done once is not timed
-            best, cosine = 0.0, 1.0
-            for _ in range(ROUNDS):
-                began = time.perf_counter()
-                vectors = engine.encode(self._texts, self._prompt)
-                best = max(best, len(self._texts) / (time.perf_counter() - began))
-                self._truth = vectors if self._truth is None else self._truth
-                cosine = least_cosine(vectors, self._truth)
-                if cosine < LEAST_COSINE or best < HOPELESS * max(
-                    (one.texts_per_second for one in self.made), default=0
-                ):
-                    break
-            self.made.append(Trial(setting, round(best, 1), cosine))
+            try:
+                self._try(engine, setting)
+            except Exception as error:  # a library that cannot do it says so in its own way
+                raise_if_stopped(error)
+                if self._truth is None:
+                    raise
+
+    def _try(self, engine: Engine, setting: Setting) -> None:
+        engine.use(setting)
+        engine.encode(self._texts[:1], self._prompt)  # what is done once is not timed
+        best, cosine = 0.0, 1.0
+        for _ in range(ROUNDS):
+            began = time.perf_counter()
+            vectors = engine.encode(self._texts, self._prompt)
+            best = max(best, len(self._texts) / (time.perf_counter() - began))
+            self._truth = vectors if self._truth is None else self._truth
+            cosine = least_cosine(vectors, self._truth)
+            if cosine < LEAST_COSINE or best < HOPELESS * max((one.texts_per_second for one in self.made), default=0):
+                break
+        self.made.append(Trial(setting, round(best, 1), cosine))
 
 
 def least_cosine(some: Vectors, others: Vectors) -> float:

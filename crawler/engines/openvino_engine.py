@@ -178,7 +178,10 @@ def _load_tokenizer(path: Path, facts: Facts) -> Any:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(path))
-    tokenizer.enable_truncation(facts.max_length)
+    if facts.max_length:
+        tokenizer.enable_truncation(facts.max_length)
+    else:
+        tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
 

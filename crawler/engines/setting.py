@@ -38,6 +38,12 @@ class Setting:
     threads: int = 1
     device: str = "cpu"
 
+    def holds(self) -> bool:
+        """Tell whether it is a setting at all: it may come from a file."""
+        counts = (self.batch_size, self.streams, self.threads)
+        known = self.library in (TORCH, OPENVINO) and self.precision in (FLOAT32, BFLOAT16, FLOAT16)
+        return known and all(isinstance(count, int) and 0 < count < 10_000 for count in counts)
+
     @property
     def load(self) -> int:
         """Return how many word pieces a batch has at most, with its padding."""

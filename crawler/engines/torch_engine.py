@@ -31,6 +31,8 @@ from crawler.models import THREE_WAYS, ModelPlace
 from db.errors import EmbeddingError
 from db.vectors import Vectors
 
+CHARACTERS = 4  # of a word piece, about
+LONGEST = 1_000_000  # word pieces; where a model has no limit, its files say infinity or 10^30
 STEP = 16  # word pieces by which lengths of batches differ
 
 
@@ -68,8 +70,9 @@ class TorchEngine:
 
     @property
     def max_length(self) -> int:
-        """Return how many word pieces of a text are read."""
-        return int(self.model.max_seq_length or 0)
+        """Return how many word pieces of a text are read; 0 where the model names no limit."""
+        told = self.model.max_seq_length or 0
+        return int(told) if told < LONGEST else 0
 
     @property
     def dimensions(self) -> int:
@@ -127,9 +130,12 @@ class TorchEngine:
         """Return how many word pieces the texts have, or characters where the model takes something else."""
         tokenizer: Any = getattr(self.model, "tokenizer", None)
         if not hasattr(tokenizer, "backend_tokenizer"):
-            return [len(text) for text in texts]
+            return [len(text) // CHARACTERS for text in texts]
         return [
-            len(pieces) for pieces in tokenizer(list(texts), truncation=True, max_length=self.max_length)["input_ids"]
+            len(pieces)
+            for pieces in tokenizer(list(texts), truncation=self.max_length > 0, max_length=self.max_length or None)[
+                "input_ids"
+            ]
         ]
 
     def _forward(self, features: Any) -> Any:

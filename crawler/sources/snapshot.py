@@ -99,7 +99,7 @@ class SnapshotSource:
         Raises:
             SourceError: the file is cut off or damaged; what was yielded before stands.
         """
-        received = 0
+        received, facts = 0, self.parts()
         with LineReader(self._path) as reader:
             try:
                 for _ in reader.skip_to(cursor_offset(start)):
@@ -113,8 +113,21 @@ class SnapshotSource:
                     )
             except (EOFError, OSError, zlib.error) as error:
                 raise damaged(self._path, reader.offset, error) from error
+            self.require_same(facts)
             # The whole was read: the next time begins anew.
             yield Page((), cursor="0", promised=received, read=reader.share)
+
+    def require_same(self, facts: Sequence[str]) -> None:
+        """Refuse to take a file for whole that is another one by now.
+
+        Args:
+            facts: its `parts` when reading began.
+
+        Raises:
+            SourceError: it changed while it was read.
+        """
+        if facts != self.parts():
+            raise SourceError(f"{self._path.name} changed while it was read", "run it again when it is whole")
 
 
 def make_cursor(offset: int) -> str:

@@ -81,6 +81,9 @@ class LineReader:
         return lines
 
 
+_CATEGORIES = re.compile(rb'"categories"\s*:\s*"')
+
+
 class CategoryTest:
     """Tells from a line's bytes whether it has to be parsed, for parsing costs many times as much.
 
@@ -98,6 +101,8 @@ class CategoryTest:
             if name in line:
                 return True
         if not self._names or not line.startswith(b"{") or not line.endswith(_ENDS):
+            return True
+        if _CATEGORIES.search(line) is None:
             return True
         # A name can be spelled with escapes, and in an encoding of two or four bytes a character.
         return b"\0" in line or (b"\\u00" in line and _ESCAPED_ASCII.search(line) is not None)

@@ -249,7 +249,7 @@ def make_cluster_night(app: AppContext, night: Night, file: Path, *, address: st
         night.categories,
         since=night.since,
         store=night.store,
-        identity=lambda: make(night.store).identity,
+        own=lambda: make(night.store),
         make_embedder=partial(make_worker_embedder, settings.model, settings.model_prompt, settings.engine),
         cluster=Cluster(address, workers),
         stop=night.stop,

@@ -266,7 +266,7 @@ def test_little_of_what_is_computed_is_padding(shared: Path) -> None:
         computed = 0
         for start in range(0, len(texts), CHUNK):
             chunk = texts[start : start + CHUNK]
-            for some in iterate_batches([len(text) for text in chunk], SLICE):
+            for some in iterate_batches([len(text) for text in chunk], 2 * SLICE):
                 of_slice = lengths[start + np.array(some)]
                 for rows in iterate_batches(of_slice.tolist(), size * ABSTRACT_PIECES):
                     computed += int(of_slice[rows].max()) * len(rows)
