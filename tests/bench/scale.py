@@ -13,6 +13,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -21,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from common import Options, Row
 
 from crawler.control import Stop, no_progress
 from crawler.learning import AT_HAND, explain_pairs, load_documents, make_learner, name_papers
@@ -237,6 +240,7 @@ class Table:
     def __init__(self, rounds: int) -> None:
         """Take how often what changes nothing is done; the best counts."""
         self._rounds = rounds
+        self.rows: list[Row] = []
 
     def time(self, name: str, step: Callable[[], Any], *, once: bool = False) -> Any:
         """Do a step and print its milliseconds; return what it gave."""
@@ -245,7 +249,8 @@ class Table:
             began = time.perf_counter()
             found = step()
             best = min(best, time.perf_counter() - began)
-        print(f"{name:58} {best * 1000:12.1f} ms   {_short(found)}", flush=True)
+        print(f"{name:58} {best * 1000:12.1f} ms   {_short(found)}", file=sys.stderr, flush=True)
+        self.rows.append(Row(name, f"{best * 1000:.1f} ms", _short(found)))
         return found
 
 
@@ -386,6 +391,20 @@ def print_sizes(store: Store) -> None:
         print(f"{row['name']:58} {row['size'] / 1e6:12.1f} MB   {row['size'] / papers:.0f} bytes a paper")
     whole = store.value("PRAGMA page_count") * store.value("PRAGMA page_size")
     print(f"{'the whole database':58} {whole / 1e6:12.1f} MB   {whole / papers:.0f} bytes a paper")
+
+
+def measure(options: Options) -> list[Row]:
+    """Return what a night and a reviewer ask of a made store, and its bytes for each paper; nothing is written."""
+    papers, phenomena = (10_000, 20) if options.quick else (200_000, 100)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "scale.db"
+        make_store(path, papers, phenomena, papers // 10)
+        with open_store(path) as store:
+            table = Table(options.rounds)
+            measure_queries(store, table)
+        size = path.stat().st_size / papers
+    told = f"{papers} papers, {phenomena} phenomena, {papers // 10} candidates"
+    return [Row(f"the store: {told}", f"{size:.0f} bytes a paper, most with short texts"), *table.rows]
 
 
 def main() -> None:
