@@ -28,7 +28,7 @@ from db.phenomena import list_phenomena
 from db.records import ModelIdentity
 from db.store import Store, open_store
 from db.text import hash_text, text_hash
-from db.vectors import save_model, save_vectors
+from db.vectors import save_engine, save_model, save_vectors
 
 IDENTITY = ModelIdentity("all-MiniLM-L6-v2", "1", "", 256, 384)
 AT_HAND = 20_000
@@ -72,7 +72,13 @@ def save_made_vectors(store: Store) -> None:
     rows = store.rows("SELECT text_hash FROM revisions ORDER BY revision_id LIMIT ?", (AT_HAND,))
     hashes = list(dict.fromkeys([*claims, *(row["text_hash"] for row in rows)]))
     vectors = drawn.standard_normal((len(hashes), IDENTITY.dimensions), dtype=np.float32)
-    save_vectors(store, model_id, hashes, vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+    save_vectors(
+        store,
+        model_id,
+        save_engine(store, model_id, "made", None),
+        hashes,
+        vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
+    )
 
 
 def measure(options: Options, keep: Path | None = None) -> list[Row]:

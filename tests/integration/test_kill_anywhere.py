@@ -191,7 +191,9 @@ def test_after_sigkill_at_the_end_of_a_stage_the_next_night_makes_up_for_all(
     assert world.make_up(path) == []
 
 
-@pytest.mark.parametrize(("call", "before"), [(1, "harvest:"), (2, "learn:")], ids=["embedding", "matching"])
+@pytest.mark.parametrize(
+    ("call", "before"), [(1, "harvest:"), (2, "harvest:"), (3, "learn:")], ids=["comparing", "embedding", "matching"]
+)
 def test_after_sigkill_while_the_model_works_the_next_night_makes_up_for_all(
     world: World, tmp_path: Path, call: int, before: str
 ) -> None:

@@ -168,8 +168,7 @@ async def test_a_visitor_decides_in_the_browser(db: Path, tmp_path: Path, monkey
                     while not websocket.closed:
                         await websocket.receive()
         wait_until(lambda: not served.visitors())
-        said = served.log.read_text(encoding="utf-8")
-    assert "1 decisions made." in said
+        wait_until(lambda: "1 decisions made." in served.log.read_text(encoding="utf-8"))
     assert {path.name for path in tmp_path.iterdir()} == {db.name, "said.txt"}, "a shell read the path"
 
 
