@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.cluster.hierarchy import linkage
-from threadpoolctl import threadpool_limits
+
+from crawler.threads import one_thread
 
 Vectors = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.float64]
@@ -77,7 +78,7 @@ def _distances(vectors: Vectors) -> Numbers:
     count = len(vectors)
     distances = np.empty(count * (count - 1) // 2)
     end = 0
-    with threadpool_limits(1, "blas"):  # so many threads, so many ways to round: the order would hang on them
+    with one_thread():  # so many threads, so many ways to round: the order would hang on them
         for row in range(count - 1):
             start, end = end, end + count - 1 - row
             distances[start:end] = 1 - vectors[row + 1 :] @ vectors[row]

@@ -30,6 +30,13 @@ EFFECTIVE_DECISIONS = """
     GROUP BY candidate_id
 """
 
+# The same of one candidate (of the table `c`): where few are asked for, the others' decisions need not be looked at.
+DECISION_IN_FORCE = """(
+    SELECT f.decision_id FROM decisions AS f WHERE f.candidate_id = c.candidate_id AND f.kind <> 'undo'
+        AND NOT EXISTS (SELECT 1 FROM decisions AS u WHERE u.undoes = f.decision_id)
+    ORDER BY f.place DESC LIMIT 1
+)"""
+
 # The same of the candidate `:id` alone.
 _EFFECTIVE_OF_ONE = EFFECTIVE_DECISIONS.replace("WHERE", "WHERE candidate_id = :id AND", 1)
 
@@ -351,8 +358,7 @@ def list_verdicts(store: Store, phenomena: Sequence[str]) -> list[Row]:
     return store.rows(
         "SELECT c.phenomenon_code AS phenomenon, c.arxiv_id,"
         " CASE WHEN d.kind IN ('accept', 'reopen') THEN 'accept' WHEN d.kind = 'reject' THEN 'reject' ELSE 'open' END"
-        f" AS kind FROM candidates c LEFT JOIN ({EFFECTIVE_DECISIONS}) e USING (candidate_id)"
-        " LEFT JOIN decisions d USING (decision_id)"
+        f" AS kind FROM candidates c LEFT JOIN decisions d ON d.decision_id = {DECISION_IN_FORCE}"
         " WHERE c.phenomenon_code IN (SELECT value FROM json_each(?)) ORDER BY c.arxiv_id, c.phenomenon_code",
         (json.dumps(list(phenomena)),),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from db.decisions import EFFECTIVE_DECISIONS
+from db.decisions import DECISION_IN_FORCE
 from db.store import Row, Store
 
 
@@ -39,9 +39,8 @@ def list_unsettled(store: Store, phenomenon: str | None = None) -> list[Row]:
         " JOIN phenomena h ON h.code = c.phenomenon_code AND NOT h.retired"
         " JOIN papers p ON p.arxiv_id = c.arxiv_id JOIN revisions n ON n.revision_id = p.revision_id"
         " LEFT JOIN standing_scores s ON (s.candidate_id, s.match_id) = (c.candidate_id, c.match_id)"
-        f" LEFT JOIN ({EFFECTIVE_DECISIONS}) e ON e.candidate_id = c.candidate_id"
-        " LEFT JOIN decisions d ON d.decision_id = e.decision_id"
-        " WHERE (:phenomenon IS NULL OR c.phenomenon_code = :phenomenon) AND n.text_hash = r.text_hash"
+        f" LEFT JOIN decisions d ON d.decision_id = {DECISION_IN_FORCE}"
+        f" WHERE {'c.phenomenon_code = :phenomenon' if phenomenon else '1'} AND n.text_hash = r.text_hash"
         " AND NOT p.withdrawn AND coalesce(d.kind, '') NOT IN ('accept', 'reject')"
         " AND NOT EXISTS (SELECT 1 FROM audits a WHERE (a.candidate_id, a.match_id) = (c.candidate_id, c.match_id))"
         " ORDER BY c.candidate_id",

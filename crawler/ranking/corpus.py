@@ -27,13 +27,12 @@ class Encoded:
     looked_for: Matrix
     learned: Matrix
 
-    def cosines(self, direction: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return the products with a direction, shape (n,), summed in float64: no paper's depends on its batch."""
-        products = np.empty(len(self.vectors))
+    def cosines(self, directions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the products with directions, shape (d, m), summed in float64: shape (n, m)."""
+        products = np.empty((len(self.vectors), directions.shape[1]))
         for start in range(0, len(self.vectors), BLOCK):
-            products[start : start + BLOCK] = (
-                self.vectors[start : start + BLOCK].astype(np.float64, copy=False) @ direction
-            )
+            rows = self.vectors[start : start + BLOCK].astype(np.float64, copy=False)
+            np.matmul(rows, directions, out=products[start : start + BLOCK])
         return products
 
 

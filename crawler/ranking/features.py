@@ -37,6 +37,22 @@ _PAIR = np.uint64(0x9E3779B97F4A7C15)  # sets the first word of a pair apart fro
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """Weights of a few terms: their places in a vocabulary, rising, shape (t,), and the weights, shape (t,)."""
+
+    places: npt.NDArray[np.intp]
+    weights: Weights
+
+    @staticmethod
+    def stack(columns: Sequence[Terms], terms: int) -> Matrix:
+        """Return the weights of several claims as the columns of one sparse matrix, shape (terms, columns)."""
+        ends = np.cumsum([0, *(len(column.places) for column in columns)])
+        weights = np.concatenate([np.zeros(0), *(column.weights for column in columns)])
+        places = np.concatenate([np.zeros(0, dtype=np.intp), *(column.places for column in columns)])
+        return sparse.csc_matrix((weights, places, ends), shape=(terms, len(columns))).tocsr()
+
+
+@dataclass(frozen=True, slots=True)
 class Counted:
     """The terms of one paper.
 
@@ -81,9 +97,11 @@ def count_terms(document: Document) -> Counted:
     """Count a paper's terms."""
     title, abstract = split_words(document.title), split_words(document.abstract)
     in_title, in_abstract = _hash_words(title), _hash_words(abstract)
-    found = np.concatenate([in_abstract, np.repeat(in_title, TITLE_COUNT)])
-    terms, counts = np.unique(found, return_counts=True)
-    titled = np.isin(terms, in_title)
+    found = np.sort(np.concatenate([in_abstract, np.repeat(in_title, TITLE_COUNT)]))
+    starts = np.flatnonzero(np.concatenate([[True], found[1:] != found[:-1]])) if len(found) else np.zeros(0, np.intp)
+    terms, counts = found[starts], np.diff(starts, append=len(found))
+    titled = np.zeros(len(terms), dtype=np.bool_)
+    titled[np.searchsorted(terms, in_title)] = True
     return Counted(terms, np.minimum(counts, 255).astype(np.uint8), titled, len(title) + len(abstract), len(title))
 
 
@@ -135,12 +153,12 @@ class Vocabulary:
         columns, known = _find(self._terms, hash_terms([term]))
         return int(columns[0]) if known[0] else None
 
-    def weigh(self, shares: dict[str, float]) -> Weights:
-        """Return a vector of terms, shape (terms,), from their shares in a claim; terms that are not known are lost."""
-        weights = np.zeros(len(self))
+    def weigh(self, shares: dict[str, float]) -> Terms:
+        """Return a claim's terms with their shares; terms that are not known are lost."""
         columns, known = _find(self._terms, hash_terms(shares))
-        weights[columns[known]] = np.array(list(shares.values()), dtype=np.float64)[known]
-        return weights
+        columns, weights = columns[known], np.array(list(shares.values()), dtype=np.float64)[known]
+        order = np.argsort(columns)
+        return Terms(columns[order], weights[order])
 
     def encode(self, papers: Sequence[Counted]) -> tuple[Matrix, Matrix]:
         """Return two matrices, shape (papers, terms).

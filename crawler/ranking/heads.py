@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
-from threadpoolctl import threadpool_limits
 
 from crawler.ranking.corpus import Corpus, Encoded, space_evenly
-from crawler.ranking.features import Matrix, Weights
+from crawler.ranking.features import Matrix, Terms, Weights
 from crawler.ranking.latent import Latent
-from crawler.ranking.priors import Prior, Rows
+from crawler.ranking.priors import Prior, Priors, Rows
+from crawler.threads import one_thread
 
 RIDGE_DENSE = 0.3
 RIDGE_WORDS = 0.1
@@ -27,16 +28,27 @@ ITERATIONS = 60
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Weights of vectors, shape (d,), and of terms, shape (terms,), learned from decisions; `offset` is the mean's."""
+    """Weights of vectors, shape (d,), and of terms, learned from decisions; `offset` is the mean's."""
 
     dense: npt.NDArray[np.float64]
-    words: Weights
+    words: Terms
     offset: float
 
+
+class Heads:
+    """The heads of m claims side by side."""
+
+    def __init__(self, heads: Sequence[Head], terms: int) -> None:
+        """Take the heads, at least one; `terms` are those of the vocabulary."""
+        self._dense = np.stack([head.dense for head in heads], axis=1)
+        self._words = Terms.stack([head.words for head in heads], terms)
+        self._offsets = np.array([head.offset for head in heads])
+
     def logit(self, papers: Encoded) -> npt.NDArray[np.float64]:
-        """Return what it adds to the prior's log-odds, shape (papers,)."""
-        added: npt.NDArray[np.float64] = papers.learned @ self.words + papers.cosines(self.dense) - self.offset
-        return added
+        """Return what they add to the priors' log-odds, shape (papers, m)."""
+        by_words: npt.NDArray[np.float64] = (papers.learned @ self._words).toarray()
+        by_words += papers.cosines(self._dense) - self._offsets
+        return by_words
 
 
 def learn_head(corpus: Corpus, latent: Latent, prior: Prior, accepted: Rows, rejected: Rows, unread: Rows) -> Head:
@@ -60,12 +72,10 @@ def learn_head(corpus: Corpus, latent: Latent, prior: Prior, accepted: Rows, rej
     spread = math.sqrt(max(1 - float(corpus.mean @ corpus.mean), 1e-9))  # root mean square distance from the mean
     dense_unit, word_unit = spread * math.sqrt(RIDGE_DENSE), math.sqrt(RIDGE_WORDS)
     dense = (papers.vectors - corpus.mean) / dense_unit
-    offset = prior.logit(papers)
+    offset = Priors([prior], terms.shape[1]).logit(papers)[:, 0]
     by_words, by_dense = _fit_logistic(csr_matrix(terms[:, seen] / word_unit), dense, labels, weights, offset)
-    words = np.zeros(terms.shape[1])
-    words[seen] = by_words / word_unit
     direction = by_dense / dense_unit
-    return Head(direction, words, float(corpus.mean @ direction))
+    return Head(direction, Terms(seen, by_words / word_unit), float(corpus.mean @ direction))
 
 
 def _fit_logistic(
@@ -88,6 +98,6 @@ def _fit_logistic(
         return float(value), np.concatenate(slopes)
 
     options = {"maxiter": ITERATIONS, "ftol": 1e-6}
-    with threadpool_limits(1, "blas"):  # its many small steps are slower by far where threads wait for each other
+    with one_thread():  # its many small steps are slower by far where threads wait for each other
         found = minimize(loss, np.zeros(terms + dimensions + 1), jac=True, method="L-BFGS-B", options=options).x
     return found[:terms], found[terms : terms + dimensions]

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
 from crawler.ranking.corpus import Corpus, Encoded
 from crawler.ranking.dense import unit
-from crawler.ranking.features import Matrix, Weights
+from crawler.ranking.features import Matrix, Terms, Weights
+from crawler.threads import one_thread
 
 DIRECTIONS = 200
 PAPERS_EACH = 10  # papers at hand for one direction, and papers that must have a term
@@ -36,9 +36,9 @@ class Viewed(Encoded):
         words = (self.looked_for[rows], self.learned[rows])
         return Viewed(self.vectors[rows], *words, self.latent[rows], self.places[rows])
 
-    def latent_cosines(self, direction: Weights) -> Weights:
-        """Return the products with a direction of the words, shape (n,)."""
-        products: Weights = self.latent.astype(np.float64, copy=False) @ direction
+    def latent_cosines(self, directions: Weights) -> Weights:
+        """Return the products with directions of the words, shape (k, m): shape (n, m)."""
+        products: Weights = self.latent.astype(np.float64, copy=False) @ directions
         return products
 
 
@@ -60,7 +60,7 @@ class Latent:
         self._columns = np.flatnonzero((having >= PAPERS_EACH) & corpus.vocabulary.learnable)
         width = min(DIRECTIONS, corpus.papers.vectors.shape[1], count // PAPERS_EACH, len(self._columns))
         kept = _pick(words, self._columns)
-        with threadpool_limits(1, "blas"):  # so many threads, so many ways to round: the order would hang on them
+        with one_thread():  # the order of the directions would hang on it
             self._basis = _find_basis(kept, (corpus.papers.vectors - corpus.mean).astype(np.float32), width)
         self._idf = corpus.vocabulary.idf
         papers = self.view(corpus.papers, np.arange(count))
@@ -73,11 +73,11 @@ class Latent:
         latent /= np.maximum(np.linalg.norm(latent, axis=1, keepdims=True), np.float32(1e-9))
         return Viewed(papers.vectors, papers.looked_for, papers.learned, latent, places)
 
-    def direction(self, words: Weights) -> Weights:
+    def direction(self, words: Terms) -> Weights:
         """Return the direction of a claim's words, shape (k,), which hold idf twice, as those of a prior."""
-        weights = (words / self._idf)[self._columns]
-        said = np.flatnonzero(weights)
-        return unit(weights[said] @ self._basis[said].astype(np.float64))
+        _, columns, said = np.intersect1d(self._columns, words.places, assume_unique=True, return_indices=True)
+        weights = words.weights[said] / self._idf[words.places[said]]
+        return unit(weights @ self._basis[columns].astype(np.float64))
 
 
 def _pick(words: Matrix, columns: Places) -> Matrix:

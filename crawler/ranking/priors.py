@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from crawler.ranking.claims import Claim
 from crawler.ranking.corpus import Corpus
 from crawler.ranking.dense import claim_direction
-from crawler.ranking.features import Matrix, Vocabulary, Weights
+from crawler.ranking.features import Matrix, Terms, Vocabulary, Weights
 from crawler.ranking.latent import Latent, Places, Viewed
 from crawler.ranking.words import split_terms
 
@@ -37,17 +38,18 @@ FULL = (0.63, 15.3, 1.3, 1.0)  # the same with full trust in what feeds back
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How the evidence of the views adds up, and how it becomes log-odds."""
+    """How the evidence of the views adds up, and how it becomes log-odds: one number each, or one for each claim."""
 
-    slope: float
-    midpoint: float
-    words: float
-    latent: float
+    slope: Weights
+    midpoint: Weights
+    words: Weights
+    latent: Weights
 
     @classmethod
-    def of(cls, trust: float) -> Scale:
-        """Return the scale for so much trust in what feeds back, 0 to 1."""
-        return cls(*(plain + trust * (full - plain) for plain, full in zip(PLAIN, FULL, strict=True)))
+    def of(cls, trust: npt.ArrayLike) -> Scale:
+        """Return the scale for so much trust in what feeds back, 0 to 1: a number, or one for each claim."""
+        share = np.asarray(trust, dtype=np.float64)
+        return cls(*(plain + share * (full - plain) for plain, full in zip(PLAIN, FULL, strict=True)))
 
     def join(self, dense: Weights, lexical: Weights, latent: Weights) -> Weights:
         """Return the evidence from what each view has beyond the field, in units of its spread over papers of it."""
@@ -58,41 +60,62 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """A claim as a direction, shape (d,), as weights of terms, shape (terms,), and as a direction of latent words.
+    """A claim as a direction, shape (d,), as weights of terms, and as a direction of latent words, shape (k,).
 
     Attributes:
         offset: what the mean paper of the field has in vectors.
         floor: what common words alone would give a paper.
         latent_offset: what the mean paper at hand has in latent words.
+        trust: the trust in what feeds back, 0 to 1.
         fed: the places of the papers that feed back, in order.
         alone: the evidence of these papers, each without its own share in the feedback.
     """
 
     direction: Weights
-    words: Weights
+    words: Terms
     latent: Weights
     offset: float
     floor: float
     latent_offset: float
-    scale: Scale
+    trust: float
     fed: Rows
     alone: Weights
 
+
+class Priors:
+    """The priors of m claims side by side: what they say of papers is three products of matrices."""
+
+    def __init__(self, priors: Sequence[Prior], terms: int) -> None:
+        """Take the priors, at least one; `terms` are those of the vocabulary."""
+        self._directions = np.stack([prior.direction for prior in priors], axis=1)
+        self._words = Terms.stack([prior.words for prior in priors], terms)
+        self._latent = np.stack([prior.latent for prior in priors], axis=1)
+        self._offsets = np.array([(prior.offset, prior.floor, prior.latent_offset) for prior in priors]).T
+        self._trust = np.array([prior.trust for prior in priors])
+        self._scale = Scale.of(self._trust)
+        fed = np.concatenate([prior.fed for prior in priors])
+        by_place = np.argsort(fed, kind="stable")
+        self._fed = fed[by_place]
+        self._fed_claims = np.repeat(np.arange(len(priors)), [len(prior.fed) for prior in priors])[by_place]
+        self._alone = np.concatenate([prior.alone for prior in priors])[by_place]
+
     def evidence(self, papers: Viewed) -> Weights:
-        """Return the evidence, shape (papers,), in units of its spread over papers of the field."""
-        lexical = papers.looked_for @ self.words - self.floor
-        dense, latent = papers.cosines(self.direction) - self.offset, np.zeros(1)
-        if self.scale.latent:
-            latent = papers.latent_cosines(self.latent) - self.latent_offset
-        joint = self.scale.join(dense, lexical, latent)
-        if len(self.fed):
-            among = np.minimum(np.searchsorted(self.fed, papers.places), len(self.fed) - 1)
-            joint = np.where(self.fed[among] == papers.places, self.alone[among], joint)
+        """Return the evidence, shape (papers, m), in units of its spread over papers of the field."""
+        offset, floor, latent_offset = self._offsets
+        lexical = (papers.looked_for @ self._words).toarray() - floor
+        dense, latent = papers.cosines(self._directions) - offset, np.zeros(1)
+        if self._trust.any():
+            latent = papers.latent_cosines(self._latent) - latent_offset
+        joint = self._scale.join(dense, lexical, latent)
+        first, end = (np.searchsorted(self._fed, papers.places, side) for side in ("left", "right"))
+        rows = np.repeat(np.arange(len(first)), end - first)
+        among = np.arange(len(rows)) - np.repeat(np.cumsum(end - first) - end, end - first)
+        joint[rows, self._fed_claims[among]] = self._alone[among]
         return joint
 
     def logit(self, papers: Viewed) -> Weights:
-        """Return the log-odds that a paper is evidence, shape (papers,), before calibration."""
-        return self.scale.slope * (self.evidence(papers) - self.scale.midpoint)
+        """Return the log-odds that papers are evidence, shape (papers, m), before calibration."""
+        return self._scale.slope * (self.evidence(papers) - self._scale.midpoint)
 
 
 def claim_shares(claim: Claim) -> dict[str, float]:
@@ -107,11 +130,13 @@ def claim_shares(claim: Claim) -> dict[str, float]:
 
 def text_prior(claim: Claim, vectors: Vectors, corpus: Corpus, latent: Latent) -> Prior:
     """Return what the claim's text alone says; `vectors` are those of its texts, shape (texts, d)."""
-    vocabulary, none = corpus.vocabulary, np.zeros(0)
-    words = _unit_words(vocabulary.weigh(claim_shares(claim)) * vocabulary.idf**2, vocabulary.idf)
+    shares, none = corpus.vocabulary.weigh(claim_shares(claim)), np.zeros(0)
+    idf = corpus.vocabulary.idf[shares.places]
+    words = Terms(shares.places, _unit_words(shares.weights * idf**2, idf))
     direction, by_latent = claim_direction(vectors), latent.direction(words)
-    offsets = (float(corpus.centre @ direction), float(_floor(words, vocabulary)), float(latent.mean @ by_latent))
-    return Prior(direction, words, by_latent, *offsets, Scale.of(0.0), none.astype(np.intp), none)
+    floor = float(_floor(words.weights, corpus.vocabulary, words.places))
+    offsets = (float(corpus.centre @ direction), floor, float(latent.mean @ by_latent))
+    return Prior(direction, words, by_latent, *offsets, 0.0, none.astype(np.intp), none)
 
 
 def fed_prior(text: Prior, corpus: Corpus, latent: Latent, evidence: Weights, accepted: Rows, rejected: Rows) -> Prior:
@@ -143,7 +168,9 @@ def fed_prior(text: Prior, corpus: Corpus, latent: Latent, evidence: Weights, ac
 
 def _best(evidence: Weights) -> tuple[Rows, Weights]:
     """Return the papers that fit best, those with none left out, and their evidence."""
-    best = np.argsort(-evidence, kind="stable")[:FED]
+    least = np.partition(evidence, -FED)[-FED] if len(evidence) > FED else -np.inf
+    among = np.flatnonzero(evidence >= least)
+    best = among[np.argsort(-evidence[among], kind="stable")[:FED]]
     best = best[np.isfinite(evidence[best])]
     return best, evidence[best]
 
@@ -159,17 +186,15 @@ def _feed(text: Prior, corpus: Corpus, latent: Latent, rows: Rows, votes: Weight
     vectors, by_latent = papers.vectors[rows].astype(np.float64), papers.latent[rows].astype(np.float64)
     directions = _unit_rows(text.direction + trust * _unit_rows(_means(vectors, votes, corpus.mean)))
     latents = _unit_rows(text.latent + trust * _unit_rows(_means(by_latent, votes, latent.mean)))
-    terms, weights = _fed_words(text.words, corpus, papers.looked_for[rows], votes, trust)
+    terms, some, weights = _fed_words(text.words, corpus, papers.looked_for[rows], votes, trust)
     floors = _floor(weights, vocabulary, terms)
-    words = np.zeros(len(vocabulary))
-    words[terms] = weights[0]
     alone = scale.join(
         (vectors * directions[1:]).sum(axis=1) - directions[1:] @ corpus.centre,
-        (papers.looked_for[rows][:, terms].toarray() * weights[1:]).sum(axis=1) - floors[1:],
+        (some * weights[1:]).sum(axis=1) - floors[1:],
         (by_latent * latents[1:]).sum(axis=1) - latents[1:] @ latent.mean,
     )
     offsets = (float(corpus.centre @ directions[0]), float(floors[0]), float(latent.mean @ latents[0]))
-    return Prior(directions[0], words, latents[0], *offsets, scale, rows, alone)
+    return Prior(directions[0], Terms(terms, weights[0]), latents[0], *offsets, trust, rows, alone)
 
 
 def _means(papers: Table, votes: Weights, usual: Weights) -> Table:
@@ -179,23 +204,33 @@ def _means(papers: Table, votes: Weights, usual: Weights) -> Table:
     return np.concatenate([mean[None], others]) - usual
 
 
-def _fed_words(words: Weights, corpus: Corpus, papers: Matrix, votes: Weights, trust: float) -> tuple[Rows, Table]:
-    """Return the terms that a claim has when it is fed, shape (t,), and their weights, shape (n + 1, t).
+def _fed_words(words: Terms, corpus: Corpus, papers: Matrix, votes: Weights, trust: float) -> tuple[Rows, Table, Table]:
+    """Return the terms that a claim has when it is fed, shape (t,), what the papers have of them, and their weights.
 
-    The terms are its own and the `FEED_TERMS` that the papers have most of beyond the corpus.
+    The terms are its own and the `FEED_TERMS` that the papers have most of beyond the corpus. What the papers have has
+    shape (n, t), the weights (n + 1, t).
     """
-    idf = corpus.vocabulary.idf
-    beyond = np.maximum(papers.T @ votes - corpus.mean_terms, 0) * idf**2
-    some = beyond[beyond > 0]  # the many zeros would make the partition a hundred times as slow
+    places, columns = np.unique(papers.indices, return_inverse=True)
+    rows = np.repeat(np.arange(len(votes)), np.diff(papers.indptr))
+    held = np.bincount(columns, weights=papers.data * votes[rows], minlength=len(places))
+    beyond = np.maximum(held - corpus.mean_terms[places], 0) * corpus.vocabulary.idf[places] ** 2
+    some = beyond[beyond > 0]
     least = np.partition(some, -FEED_TERMS)[-FEED_TERMS] if len(some) > FEED_TERMS else 0.0
-    fed = beyond >= max(least, 1e-12)
-    terms = np.flatnonzero(fed | (words > 0))
-    more = np.maximum(_means(papers[:, terms].toarray(), votes, corpus.mean_terms[terms]), 0) * idf[terms] ** 2
-    more[:, ~fed[terms]] = 0
-    return terms, _unit_words(words[terms] + trust * _unit_words(more, idf[terms]), idf[terms])
+    fed = places[beyond >= max(least, 1e-12)]
+    terms = np.union1d(fed, words.places)
+    among = np.minimum(np.searchsorted(terms, places), len(terms) - 1)
+    kept = (terms[among] == places)[columns]
+    counts = np.zeros((len(votes), len(terms)))
+    counts[rows[kept], among[columns[kept]]] = papers.data[kept]
+    idf = corpus.vocabulary.idf[terms]
+    more = np.maximum(_means(counts, votes, corpus.mean_terms[terms]), 0) * idf**2
+    more[:, ~np.isin(terms, fed, assume_unique=True)] = 0
+    own = np.zeros(len(terms))
+    own[np.searchsorted(terms, words.places)] = words.weights
+    return terms, counts, _unit_words(own + trust * _unit_words(more, idf), idf)
 
 
-def _floor(words: Table, vocabulary: Vocabulary, terms: Rows | slice = slice(None)) -> Weights:
+def _floor(words: Table, vocabulary: Vocabulary, terms: Rows) -> Weights:
     """Return what common words alone give a typical paper of the field."""
     floor: Weights = TYPICAL_COUNT / math.sqrt(TYPICAL_WORDS) * (words @ vocabulary.share[terms])
     return floor

@@ -8,16 +8,16 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from crawler.ranking.background import Background
 from crawler.ranking.claims import Claim, Document, document_text
 from crawler.ranking.corpus import NOT_AT_HAND, Corpus, Encoded, Words, count_words
 from crawler.ranking.features import Counted
-from crawler.ranking.heads import Head, learn_head
+from crawler.ranking.heads import Head, Heads, learn_head
 from crawler.ranking.latent import Latent, Viewed
-from crawler.ranking.priors import Prior, Rows, Vectors, claim_shares, fed_prior, text_prior
+from crawler.ranking.priors import Prior, Priors, Rows, Vectors, claim_shares, fed_prior, text_prior
 from crawler.ranking.reasons import Neighbours, explain
+from crawler.threads import one_thread
 from db.records import Reasons
 
 __all__ = [
@@ -39,6 +39,9 @@ REJECTED_MOST = 12
 CALIBRATION = (0.556, -1.306)  # slope and intercept of Platt's curve, fitted on labelled papers (docs/ranking.md)
 DEFAULT_THRESHOLD: float = 0.95
 DECIMALS = 6
+LOGIT_DECIMALS = 9
+CLAIMS_AT_ONCE = 64  # whose texts are read at once: each has one number for every paper at hand
+PAPERS_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +75,9 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A claim's text alone, its evidence for the papers at hand, shape (n,), and the ranking of day zero."""
+    """A claim's text alone, and the ranking of day zero."""
 
     prior: Prior
-    evidence: npt.NDArray[np.float64]
     day_zero: Prior
 
 
@@ -89,12 +91,28 @@ class _Model:
     feed_trust: float = 0.0
     head_trust: float = 0.0
 
+
+class _Models:
+    """What is known of m claims, side by side."""
+
+    def __init__(self, models: Sequence[_Model], terms: int) -> None:
+        """Take the models, at least one; `terms` are those of the vocabulary."""
+        self._first = Priors([model.first for model in models], terms)
+        learned = [(place, model) for place, model in enumerate(models) if model.learned and model.head]
+        self._taught = [place for place, _ in learned]
+        if learned:
+            self._learned = Priors([model.learned for _, model in learned if model.learned], terms)
+            self._heads = Heads([model.head for _, model in learned if model.head], terms)
+            self._trusts = np.array([(model.feed_trust, model.head_trust) for _, model in learned]).T
+
     def logit(self, papers: Viewed) -> npt.NDArray[np.float64]:
-        first = self.first.logit(papers)
-        if self.learned is None or self.head is None:
-            return first
-        fed, learned = self.learned.logit(papers) - first, self.head.logit(papers)
-        return first + self.feed_trust * fed + self.head_trust * learned
+        """Return the log-odds of papers, shape (papers, m), before calibration."""
+        logits = self._first.logit(papers)
+        if self._taught:
+            first, (feed_trust, head_trust) = logits[:, self._taught], self._trusts
+            fed, learned = self._learned.logit(papers) - first, self._heads.logit(papers)
+            logits[:, self._taught] = first + feed_trust * fed + head_trust * learned
+        return logits
 
 
 def _trust(decided: float, half: float) -> float:
@@ -139,7 +157,9 @@ class Ranker:
         self._latent = Latent(self._corpus)
         self._decided = list(decided) or [Decided()] * len(claims)
         self._texts: dict[int, _Text] = {}
+        self._evidence: dict[int, npt.NDArray[np.float64]] = {}  # of the text alone, for the papers at hand
         self._models: dict[int, _Model] = {}
+        self._all: _Models | None = None
         self._seen, self._near = seen, dict[int, Neighbours | None]()
         self._most_added: float | None = None
 
@@ -153,7 +173,7 @@ class Ranker:
             self._decided[place] = decided
             self._models.pop(place, None)
             self._near.pop(place, None)
-            self._most_added = None
+            self._most_added = self._all = None
 
     def _model(self, place: int) -> _Model:
         """Return what is known of a claim; it is worked out when it is first asked for."""
@@ -161,24 +181,37 @@ class Ranker:
             self._models[place] = self._make_model(place, self._decided[place])
         return self._models[place]
 
-    def _text_of(self, place: int) -> _Text:
-        """Return what a claim's text says, which no decision changes."""
-        if place not in self._texts:
-            corpus, latent, none = self._corpus, self._latent, np.zeros(0, dtype=np.intp)
-            text = text_prior(self.claims[place], self.claim_vectors[place], corpus, latent)
-            evidence = text.evidence(latent.papers)
-            self._texts[place] = _Text(text, evidence, fed_prior(text, corpus, latent, evidence, none, none))
-        return self._texts[place]
+    def _read_texts(self, places: Sequence[int]) -> None:
+        """Find what the texts of claims say, which no decision changes."""
+        corpus, latent, none = self._corpus, self._latent, np.zeros(0, dtype=np.intp)
+        for start in range(0, len(places), CLAIMS_AT_ONCE):
+            some = places[start : start + CLAIMS_AT_ONCE]
+            texts = [text_prior(self.claims[place], self.claim_vectors[place], corpus, latent) for place in some]
+            evidence = Priors(texts, len(corpus.vocabulary)).evidence(latent.papers).T.copy()
+            for place, text, found in zip(some, texts, evidence, strict=True):
+                self._texts[place] = _Text(text, fed_prior(text, corpus, latent, found, none, none))
+                if self._decided[place].accepted or self._decided[place].rejected:
+                    self._evidence[place] = found.copy()
+
+    def _evidence_of(self, place: int) -> npt.NDArray[np.float64]:
+        """Return what a claim's text alone gives the papers at hand, shape (n,)."""
+        if place not in self._evidence:
+            text = Priors([self._texts[place].prior], len(self._corpus.vocabulary))
+            self._evidence[place] = text.evidence(self._latent.papers)[:, 0]
+        return self._evidence[place]
 
     def _make_model(self, place: int, decided: Decided) -> _Model:
-        text, corpus, latent = self._text_of(place), self._corpus, self._latent
+        if place not in self._texts:
+            self._read_texts([place])
+        text, corpus, latent = self._texts[place], self._corpus, self._latent
         accepted, rejected = decided.as_rows()
         first = text.day_zero
-        if np.isin(rejected, first.fed).any():  # what was rejected feeds back no more
-            first = fed_prior(text.prior, corpus, latent, text.evidence, np.zeros(0, dtype=np.intp), rejected)
         if not len(accepted) and not len(rejected):
             return _Model(first)
-        learned = fed_prior(text.prior, corpus, latent, text.evidence, accepted, rejected) if len(accepted) else first
+        evidence = self._evidence_of(place)
+        if np.isin(rejected, first.fed).any():  # what was rejected feeds back no more
+            first = fed_prior(text.prior, corpus, latent, evidence, np.zeros(0, dtype=np.intp), rejected)
+        learned = fed_prior(text.prior, corpus, latent, evidence, accepted, rejected) if len(accepted) else first
         unread = self._list_unread(np.concatenate([accepted, rejected]), decided.aside)
         head = learn_head(corpus, latent, learned, accepted, rejected, unread)
         trust = max(len(accepted), REJECTED_SHARE * min(len(rejected), REJECTED_MOST))
@@ -191,7 +224,7 @@ class Ranker:
         return np.setdiff1d(older, np.concatenate([decided, np.array(aside, dtype=np.intp)]))
 
     def evidence(self, documents: Sequence[Words], vectors: Vectors) -> npt.NDArray[np.float64]:
-        """Return the log-odds that each document is evidence, shape (documents, claims), not rounded; see `score`."""
+        """Return the log-odds that each document is evidence, shape (documents, claims), which `score` rounds."""
         if len(documents) != len(vectors):
             raise ValueError(f"{len(documents)} documents but {len(vectors)} vectors")
         return self._logits(self._view(count_words(documents), vectors))
@@ -211,8 +244,8 @@ class Ranker:
             place: the claim's place in `claims`.
             rows: the papers' places in `Seen`.
         """
-        with threadpool_limits(1, "blas"):
-            return to_scores(self._calibrated(place, self._latent.papers.take(rows)))
+        with one_thread():
+            return to_scores(self._logit(place, self._latent.papers.take(rows)))
 
     def reach(self, documents: Sequence[Words]) -> npt.NDArray[np.float64]:
         """Return the log-odds that documents can have at most, shape (documents, claims), told by their words alone.
@@ -234,16 +267,24 @@ class Ranker:
             return np.inf
         whole = replace(self._latent.papers, places=np.full(count, NOT_AT_HAND))
         words = replace(whole, vectors=np.zeros_like(whole.vectors))
-        return float((self._logits(whole) - self._logits(words)).max())
+        blocks = [np.arange(start, min(start + PAPERS_AT_ONCE, count)) for start in range(0, count, PAPERS_AT_ONCE)]
+        added = [self._logits(whole.take(rows)) - self._logits(words.take(rows)) for rows in blocks]
+        return float(max(block.max() for block in added))
 
     def _logits(self, papers: Viewed) -> npt.NDArray[np.float64]:
-        with threadpool_limits(1, "blas"):  # products with one vector wait for memory, threads for each other
-            columns = [self._calibrated(place, papers) for place in range(len(self.claims))]
-        return np.stack(columns, axis=1) if columns else np.zeros((len(papers.places), 0))
+        """Return the log-odds of papers, shape (papers, claims)."""
+        if not self.claims:
+            return np.zeros((len(papers.places), 0))
+        with one_thread():  # so many threads, so many ways to round
+            if self._all is None:
+                places = range(len(self.claims))
+                self._read_texts([place for place in places if place not in self._texts])
+                self._all = _Models([self._model(place) for place in places], len(self._corpus.vocabulary))
+            return _calibrate(self._all.logit(papers))
 
-    def _calibrated(self, place: int, papers: Viewed) -> npt.NDArray[np.float64]:
-        slope, intercept = CALIBRATION
-        return slope * self._model(place).logit(papers) + intercept
+    def _logit(self, place: int, papers: Viewed) -> npt.NDArray[np.float64]:
+        """Return the log-odds of papers for one claim, shape (papers,)."""
+        return _calibrate(_Models([self._model(place)], len(self._corpus.vocabulary)).logit(papers)[:, 0])
 
     def view_words(self, documents: Sequence[Words], vectors: Vectors) -> npt.NDArray[np.float64]:
         """Return the words of documents with these unit vectors as unit vectors themselves, shape (n, k).
@@ -270,13 +311,13 @@ class Ranker:
             for row in range(len(documents))
         ]
         return [
-            explain(document, arxiv_id, paper, self._corpus, partial(self._logit, claim), self._near_of(claim))
+            explain(document, arxiv_id, paper, self._corpus, partial(self._logit_apart, claim), self._near_of(claim))
             for document, arxiv_id, paper, claim in zip(documents, arxiv_ids, rows, claims, strict=True)
         ]
 
-    def _logit(self, place: int, papers: Encoded) -> npt.NDArray[np.float64]:
+    def _logit_apart(self, place: int, papers: Encoded) -> npt.NDArray[np.float64]:
         """Return the log-odds of papers as if none were at hand: their own share in what feeds back is in it."""
-        return self._model(place).logit(self._latent.view(papers, np.full(len(papers.vectors), NOT_AT_HAND)))
+        return self._logit(place, self._latent.view(papers, np.full(len(papers.vectors), NOT_AT_HAND)))
 
     def _view(self, counted: Sequence[Counted], vectors: Vectors) -> Viewed:
         """Return papers in all views, widened once for all claims."""
@@ -290,6 +331,12 @@ class Ranker:
             known = bool(seen.arxiv_ids) and bool(decided.accepted)
             self._near[place] = Neighbours(self._corpus, seen.arxiv_ids, *decided.as_rows()) if known else None
         return self._near[place]
+
+
+def _calibrate(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return log-odds as they were on labelled papers, without the digits that hang on what else was summed beside."""
+    slope, intercept = CALIBRATION
+    return np.round(slope * logits + intercept, LOGIT_DECIMALS)
 
 
 def to_scores(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -44,7 +44,7 @@ from crawler.learning import AT_HAND
 from crawler.models import DEFAULT_MODEL, find_model
 from crawler.ranking.background import Background
 from crawler.ranking.corpus import Corpus, Encoded
-from crawler.ranking.features import Counted, count_terms
+from crawler.ranking.features import Counted, Terms, count_terms
 from crawler.ranking.latent import Latent
 from crawler.ranking.priors import claim_shares, text_prior
 from crawler.ranking.ranker import DEFAULT_THRESHOLD, Claim, Decided, Document, Ranker, Seen, document_text, to_scores
@@ -238,8 +238,11 @@ def score_stages(
     latent = Latent(corpus)
     priors = [text_prior(*pair, corpus, latent) for pair in zip(field.claims, field.claim_vectors, strict=True)]
 
+    words_of_claims = Terms.stack([prior.words for prior in priors], len(corpus.vocabulary))
+
     def find_words(papers: Encoded) -> Numbers:
-        return np.stack([papers.looked_for @ prior.words - prior.floor for prior in priors], axis=1)
+        found: Numbers = (papers.looked_for @ words_of_claims).toarray()
+        return found - [prior.floor for prior in priors]
 
     hand, older = find_words(corpus.papers), find_words(corpus.encode(field.older.counted, field.older.vectors))
     yield "words", older
