@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from filelock import FileLock, Timeout
-from sqlite_utils import Database, Migrations
 
 from db.errors import BusyError, StoreError
+from db.library import Database, Migrations
 from db.migrations import migrations, step_names
 from db.times import Clock, now_utc
 

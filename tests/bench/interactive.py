@@ -3,13 +3,14 @@
     python tests/bench/interactive.py [--quick] [--keep FILE]
 
 The papers are made, and so are their vectors. Each command is a process of its own, and its time is that of the whole
-process; beside it stands that of `bmp --help`, taken in the same round. The app runs without a terminal, and a key's
-time goes on until the next paper is laid out.
+process; beside it stands that of `bmp --help`, taken in the same round. The app runs in a terminal, and a key's time
+goes on until the screen tells of the next paper.
 """
 
 from __future__ import annotations
 
-import asyncio
+import os
+import re
 import statistics
 import sys
 import tempfile
@@ -21,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 from common import BMP, Options, Row, interleave, median_ratio, options_from, parser_of, print_rows, run_process
 from review import make
-from tui.sample_queue import NOW
+from tui.terminal import Terminal
 
 from crawler.ranking.ranker import Claim
 from db.phenomena import list_phenomena
@@ -33,6 +34,7 @@ from db.vectors import save_engine, save_model, save_vectors
 IDENTITY = ModelIdentity("all-MiniLM-L6-v2", "1", "", 256, 384)
 AT_HAND = 20_000
 FORMATS = ("markdown", "json", "csv", "bibtex", "ris", "atom", "sqlite", "site")
+REST_SECONDS = 0.15
 WORST_START, WORST_WAIT, WORST_KEY = "<= 12", "< 0.3 s beside help", "< 100 ms"
 
 
@@ -94,7 +96,7 @@ def measure(options: Options, keep: Path | None = None) -> list[Row]:
             make_database(path, papers=papers, waiting=waiting, decided=decided)
         rows = [_measure_help(options)]
         rows += [_measure_command(options, path, words) for words in list_commands(path, Path(folder))]
-        return [*rows, *asyncio.run(_measure_app(path, 10 if options.quick else 50))]
+        return [*rows, *_measure_app(path, 10 if options.quick else 50)]
 
 
 def list_commands(path: Path, folder: Path) -> list[tuple[str, ...]]:
@@ -146,32 +148,21 @@ def _measure_command(options: Options, path: Path, words: tuple[str, ...]) -> Ro
     return Row(f"`bmp {told}`", _seconds(taken), f"{_seconds(asked)} help", median_ratio(taken, asked), goal)
 
 
-async def _measure_app(path: Path, keys: int) -> list[Row]:
-    """Open the app without a terminal, go to the next paper, reject one; until nothing is left to lay out."""
-    from curation.review import Review
-    from curation.tui.app import ReviewApp
-
-    with open_store(path) as store:
-        catalogue = list_phenomena(store)
-        app = ReviewApp(
-            Review(store, reviewer="ada", clock=lambda: NOW),
-            open_url=lambda url: None,
-            clock=lambda: NOW,
-            keywords={entry.code: entry.keywords for entry in catalogue},
-            entries=[(entry.code, entry.title) for entry in catalogue],
-        )
-        began = time.perf_counter()
-        async with app.run_test(size=(120, 40)) as pilot:
-            await pilot.pause()
-            opened = time.perf_counter() - began
-            times = {}
-            for name, key in (("next", "j"), ("accept", "s"), ("reject", "r")):
-                times[name] = []
-                for _ in range(keys):
-                    began = time.perf_counter()
-                    await pilot.press(key)
-                    await pilot.pause()
-                    times[name].append(time.perf_counter() - began)
+def _measure_app(path: Path, keys: int) -> list[Row]:
+    """Open the app in a terminal, go down the queue, then accept and reject: until the screen tells what came next."""
+    environment = {**os.environ, "BMP_REVIEWER": "bench"}
+    began = time.perf_counter()
+    terminal = Terminal(path, columns=120, rows=40, environment=environment)
+    try:
+        terminal.wait_for(lambda text: re.search(r" 1 of \d+ 0 decided", text) is not None)
+        opened = time.perf_counter() - began
+        times: dict[str, list[float]] = {}
+        told = {"next": ("j", " {} of "), "accept": ("s", " {} decided"), "reject": ("r", " {} decided")}
+        for name, (key, wanted) in told.items():
+            first = {"next": 2, "accept": 1, "reject": keys + 1}[name]
+            times[name] = [_press(terminal, key, wanted.format(number)) for number in range(first, first + keys)]
+    finally:
+        terminal.close()
     return [
         Row("app: open", f"{opened:.2f} s", goal="< 1 s"),
         *(
@@ -183,6 +174,14 @@ async def _measure_app(path: Path, keys: int) -> list[Row]:
             for name, taken in times.items()
         ),
     ]
+
+
+def _press(terminal: Terminal, key: str, wanted: str) -> float:
+    """Return the seconds from a key until the screen has a text; the app comes to rest before the next one."""
+    terminal.send(key)
+    seconds = terminal.wait_for(wanted)
+    terminal.read(REST_SECONDS)
+    return seconds
 
 
 def _seconds(taken: list[float]) -> str:

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "sentence_transformers", "transformers", "openvino", "sklearn", "scipy", "apscheduler", "arxiv",
          "ir_measures", "ray")  # fmt: skip
 MODEL = {"torch", "sentence_transformers", "transformers", "openvino", "sklearn", "scipy"}
+NUMBERS = {"numpy", "pandas"}  # sqlite_utils would load both (db/library.py)
 
 
 def _modules_after(*words: str, db: Path) -> set[str]:
@@ -83,9 +84,9 @@ for words in json.loads(sys.argv[1]):
 
 
 def _call_many(calls: list[tuple[str, ...]]) -> list[tuple[list[str], int, list[str]]]:
-    """Return for each call its words, its exit code, and what of the model is loaded by then."""
+    """Return for each call its words, its exit code, and what of the model or for numbers is loaded by then."""
     done = subprocess.run(
-        [sys.executable, "-c", _MANY, json.dumps(calls), json.dumps(sorted(MODEL))],
+        [sys.executable, "-c", _MANY, json.dumps(calls), json.dumps(sorted(MODEL | NUMBERS))],
         capture_output=True, text=True, cwd=ROOT, check=True,
     )  # fmt: skip
     return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
@@ -105,20 +106,23 @@ def test_no_command_that_does_not_embed_loads_the_model(tmp_path: Path) -> None:
         accepted = str(first["id"])
     formats = ("markdown", "json", "csv", "bibtex", "ris", "atom", "sqlite", "site")
     calls = [
-        ("status",), ("status", "--json"), ("runs", "list"), ("runs", "show", "1"), ("config", "show"),
-        ("config", "path"), ("queue", "list"), ("queue", "list", "--json"), ("queue", "show", accepted),
+        ("status",), ("status", "--json"), ("runs", "list"), ("runs", "show", "1"), ("config", "path"),
+        ("queue", "list"), ("queue", "list", "--json"), ("queue", "show", accepted),
         ("queue", "show", accepted, "--bibtex"),
         ("queue", "decide", accepted, "accept"), ("queue", "undo"), ("queue", "redo"), ("queue", "conflicts"),
         ("queue", "export", str(csv)), ("queue", "import", str(csv)),
         ("phenomena", "list"), ("phenomena", "show", first["phenomenon"]), ("phenomena", "dump"),
         ("digest",), ("db", "path"), ("db", "check"), ("db", "backup"),
         *(("export", one, "-o", str(tmp_path / one)) for one in formats),
-        ("queue", "stats"),  # the last, for its bounds need scipy, as ranking does
+        ("config", "show"),  # it tells of the engine, which works on arrays
+        ("queue", "stats"),  # its bounds need scipy, as ranking does
     ]  # fmt: skip
     answers = _call_many([("--db", str(db), "init"), *(("--db", str(reviewed), *words) for words in calls)])
     assert [(words[2:], code) for words, code, _ in answers if code] == []
-    assert [(words[2:], loaded) for words, _, loaded in answers[:-1] if loaded] == []
-    assert set(answers[-1][2]) <= {"scipy"}
+    site = next(place for place, (words, _, _) in enumerate(answers) if "site" in words)
+    assert [(words[2:], loaded) for words, _, loaded in answers[:site] if loaded] == []
+    assert set(answers[site][2]) <= {"numpy"}  # its plots are made of numbers
+    assert set(answers[-1][2]) <= {"numpy", "scipy"}
 
 
 def test_bringing_in_a_list_of_stored_papers_loads_none_of_these_either(tmp_path: Path) -> None:
