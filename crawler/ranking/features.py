@@ -118,7 +118,9 @@ def _hash_word(word: str) -> int:
 
 def hash_terms(terms: Iterable[str]) -> Hashes:
     """Return the hashes of terms, as `split_terms` gives them, in their order."""
-    return np.array([_hash_words(term.split(" "))[-1] for term in terms], dtype=np.uint64)
+    words = [term.split(" ") for term in terms]
+    first, last = (np.array([_hash_word(term[place]) for term in words], dtype=np.uint64) for place in (0, -1))
+    return np.where([len(term) > 1 for term in words], mix(first * _PAIR + last), last)
 
 
 class Vocabulary:
