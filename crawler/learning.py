@@ -25,7 +25,7 @@ from db.text import hash_text
 from db.vectors import Vectors, keep_model, load_vectors
 from db.words import forget_other_words, load_words, save_words
 
-AT_HAND = 20_000  # papers that a ranker looks at while it is made, the newest ones, beside those of candidates
+AT_HAND = 20_000  # newest papers that a ranker looks at while it is made, and so many of candidates
 COUNTED_AT_ONCE = 1_000  # texts between two commits
 
 

@@ -216,16 +216,21 @@ _EMBEDDED = (
     " JOIN vectors v ON v.text_hash = r.text_hash AND v.model_id = :model_id WHERE NOT p.withdrawn AND {}"
     " ORDER BY p.arxiv_id"
 )
-_AT_HAND = f"(p.arxiv_id IN (SELECT arxiv_id FROM candidates) OR p.arxiv_id IN ({_NEWEST}))"
+# Of candidates those decided last, then those queued last: a queue may hold more papers than memory does.
+_CANDIDATES = (
+    "SELECT c.arxiv_id FROM candidates c LEFT JOIN decisions d USING (candidate_id) GROUP BY c.arxiv_id"
+    " ORDER BY max(d.place) DESC, max(c.candidate_id) DESC LIMIT :limit"
+)
+_AT_HAND = f"(p.arxiv_id IN ({_CANDIDATES}) OR p.arxiv_id IN ({_NEWEST}))"
 
 
 def list_at_hand(store: Store, model_id: int, *, limit: int) -> list[Row]:
-    """Return the newest papers that the model has embedded and that are not withdrawn, with all candidates' papers.
+    """Return the newest papers that the model has embedded and that are not withdrawn, with candidates' papers.
 
     The rows have `arxiv_id`, `title`, `abstract`, `text_hash` and `published_at`, and go by id.
 
     Args:
-        limit: how many papers, beside those of candidates.
+        limit: how many of the newest papers, and how many of candidates: those decided or else queued last.
     """
     columns = "p.arxiv_id, r.title, r.abstract, r.text_hash, p.published_at"
     return store.rows(_EMBEDDED.format(columns, _AT_HAND), {"model_id": model_id, "limit": limit})

@@ -20,6 +20,7 @@ from crawler.learning import make_learner
 from crawler.rank import rank_papers
 from crawler.ranking.ranker import Claim, Document, document_text
 from curation.review import Decision, Review
+from db.candidates import add_candidate
 from db.papers import save_papers
 from db.records import Aspect, Paper, Phenomenon, Stance, Verdict
 from db.runs import start_run
@@ -132,6 +133,21 @@ def test_the_newest_papers_are_at_hand_and_the_decided_ones_whatever_their_age(
     told = scores(store, embedder)
     assert make_learner(store, embedder, [Claim.of(GROKKING)]).ranker.fit != few
     assert mean(told, LIKE_ACCEPTED[2:]) > mean(told, UNLIKE)
+
+
+def test_no_more_papers_are_at_hand_than_memory_holds_and_what_was_decided_comes_before_what_waits(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learning, "AT_HAND", 3)
+    embedder = fill(store, PAPERS)
+    waiting, decided = UNLIKE[:5], LIKE_ACCEPTED[:2]
+    decide(store, decided, [])
+    with store.transaction():
+        for paper in waiting:
+            add_candidate(store, paper.arxiv_id, GROKKING.code, run_id=1, now="x")
+    at_hand = make_learner(store, embedder, [Claim.of(GROKKING)]).places.keys()
+    of_candidates = {paper.arxiv_id for paper in (*decided, waiting[-1])}
+    assert at_hand == of_candidates | {paper.arxiv_id for paper in PAPERS[-3:]}
 
 
 def test_an_empty_database_ranks_nothing(store: Store) -> None:
