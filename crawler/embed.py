@@ -200,9 +200,12 @@ class SentenceTransformerEmbedder:
             return slow
         if expected < WORTH_MEASURING and self._asked != OPENVINO:
             return None
-        self._say("Finding the fastest setting for the model on this machine; this is done once.")
-        only = None if self._asked == AUTO else self._asked
-        engine, choice = make_choice(slow, self._said_prompt(), cache, library=only, say=self._say)
+        with cache.alone():
+            if engine := self._open_chosen():  # another process has found it meanwhile
+                return engine
+            self._say("Finding the fastest setting for the model on this machine; this is done once.")
+            only = None if self._asked == AUTO else self._asked
+            engine, choice = make_choice(slow, self._said_prompt(), cache, library=only, say=self._say)
         self._say(f"Embedding with {choice.describe()}.")
         return engine
 

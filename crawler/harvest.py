@@ -40,6 +40,7 @@ class Harvest:
         notes: what a person should know though nothing of the run's own went wrong.
         refused: the source forbade going on.
         paged: records may be missing: some part came in more than one page, between which they move, or was doubtful.
+        named: the ids of the papers that a person asked for and that were kept.
     """
 
     promised: int | None = 0
@@ -51,6 +52,7 @@ class Harvest:
     since: str | None = None
     refused: bool = False
     paged: bool = False
+    named: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class HarvestContext:
     Attributes:
         categories: papers of these are kept, and known papers are kept up to date; empty keeps all.
         looks_up: what is read now was missing and is fetched by its id; it is not of the run's own source.
+        by_name: a person asked for these papers, so that their ids are told.
         scope: the categories, where fewer are kept than on other nights: such nights have cursors of their own.
         monotonic: seconds, for the ledger's durations.
     """
@@ -71,6 +74,7 @@ class HarvestContext:
     stop: Stop
     progress: Progress
     looks_up: bool = False
+    by_name: bool = False
     scope: str = ""
     monotonic: Callable[[], float] = time.monotonic
 
@@ -186,6 +190,8 @@ class _PartReading:
                 set_part(store, run_id, self._source.name, self._part, promised=page.promised)
             self._move_cursor(page)
         self._result.saved += saved
+        if context.by_name:
+            self._result.named += kept
         self._result.received += page.received
         self._result.unreadable += held
         self._pages += page.received > 0

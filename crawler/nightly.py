@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -17,7 +17,7 @@ from crawler.embed import Embedder, embed_missing
 from crawler.harvest import HarvestContext, harvest
 from crawler.match import match_missing
 from crawler.reconcile import Reconciliation, reconcile
-from crawler.sift import embed_at_hand, sift
+from crawler.sift import embed_at_hand, embed_named, sift
 from crawler.sources.source import Source
 from db.errors import BmpError, StoreError
 from db.records import RunStatus
@@ -154,9 +154,9 @@ def _work(night: Night, run_id: int, errors: list[str], notes: list[str]) -> Non
         identity = embedder.identity
     with store.transaction():
         set_run(store, run_id, model=identity.name, model_revision=identity.revision)
-    _harvest(night, run_id, errors, notes)
+    named = _harvest(night, run_id, errors, notes)
     with _timed(night, run_id, "embed"):
-        passed_over = _embed(night, embedder, run_id)
+        passed_over = _embed(night, embedder, run_id, named)
     with _timed(night, run_id, "match"):
         left = match_missing(
             store,
@@ -176,8 +176,8 @@ def _work(night: Night, run_id: int, errors: list[str], notes: list[str]) -> Non
         notes.append(f"{left} more passed than the budget of {night.budget}; the next runs queue them, best first")
 
 
-def _embed(night: Night, embedder: Embedder, run_id: int) -> int:
-    """Embed what has no vector yet, and return how many papers a cascade passed over."""
+def _embed(night: Night, embedder: Embedder, run_id: int, named: Sequence[str]) -> int:
+    """Embed what has no vector yet, and return how many papers a cascade passed over; none that a person named is."""
     told: dict[str, Any] = {"run_id": run_id, "stop": night.stop, "progress": night.progress}
     passed_over = 0
     if night.cascade is False:
@@ -188,6 +188,7 @@ def _embed(night: Night, embedder: Embedder, run_id: int) -> int:
         with night.store.transaction():
             plan_sift(night.store, model_id)
     if night.cascade or find_horizon(night.store):
+        embed_named(night.store, embedder, named, **told)
         embed_at_hand(night.store, embedder, **told)
         told_cut: dict[str, Any] = {"threshold": night.threshold, "precision": night.precision}
         passed_over = sift(night.store, embedder, begin=bool(night.cascade), **told_cut, **told)
@@ -195,8 +196,12 @@ def _embed(night: Night, embedder: Embedder, run_id: int) -> int:
     return passed_over
 
 
-def _harvest(night: Night, run_id: int, errors: list[str], notes: list[str]) -> None:
-    """Harvest and, if that came to its end, reconcile: a sick endpoint is asked nothing more."""
+def _harvest(night: Night, run_id: int, errors: list[str], notes: list[str]) -> list[str]:
+    """Harvest and, if that came to its end, reconcile: a sick endpoint is asked nothing more.
+
+    Returns:
+        The ids of the papers that a person asked for and that were kept.
+    """
     store, categories = night.store, frozenset(night.categories)
     context = HarvestContext(
         store,
@@ -205,6 +210,7 @@ def _harvest(night: Night, run_id: int, errors: list[str], notes: list[str]) -> 
         night.clock,
         night.stop,
         night.progress,
+        by_name=night.kind == "fetch",
         scope=night.scope,
         monotonic=night.monotonic,
     )
@@ -217,13 +223,14 @@ def _harvest(night: Night, run_id: int, errors: list[str], notes: list[str]) -> 
     with store.transaction():
         set_run(store, run_id, promised=harvested.promised, since=harvested.since, refused=int(harvested.refused))
     if night.reconciliation is None or harvested.errors:
-        return
+        return harvested.named
     with _timed(night, run_id, "reconcile"):
         reconciled = reconcile(context, night.reconciliation, harvested)
     errors += reconciled.errors
     notes += reconciled.notes
     with store.transaction():
         set_run(store, run_id, refused=int(reconciled.refused))
+    return harvested.named
 
 
 @contextmanager

@@ -59,6 +59,10 @@ class QueueRanker:
         """Return the codes of the phenomena that can be ranked for."""
         return list(self._claims)
 
+    def read_claims(self) -> None:
+        """Read all claims at once: worth it for who scores for most of them."""
+        self._learner.ranker.read_texts()
+
     def rerank(self, code: str) -> dict[int, float]:
         """Learn from all decisions on a phenomenon, score what waits for it, keep the scores, and return the new ones.
 
@@ -76,6 +80,7 @@ class QueueRanker:
             between: called before each one; may raise, and then what was scored stays.
         """
         self._renew()
+        self.read_claims()
         found = {}
         for code in self.codes:
             between()

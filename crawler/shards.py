@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC
@@ -16,6 +17,8 @@ import numpy as np
 from db.records import Malformed, ModelIdentity, Paper
 from db.text import text_hash
 from db.vectors import Vectors
+
+FORGOTTEN_DAYS = 30  # without a new shard: the file was another one when it was read again, or never was
 
 _NAME = "shard-{:06d}.parquet"
 _TIMES = ("published_at", "updated_at")
@@ -123,7 +126,11 @@ class ShardFolder:
         (self.path / _NAME.format(number)).unlink(missing_ok=True)
 
     def remove_all(self) -> None:
-        """Forget all shards, and the folder above if no other's are in it."""
+        """Forget all shards, those that nobody came back for, and the folder above if no other's are in it."""
         rmtree(self.path, ignore_errors=True)
+        forgotten = time.time() - FORGOTTEN_DAYS * 86_400
+        for other in self.path.parent.glob("*/"):
+            if other.stat().st_mtime < forgotten:
+                rmtree(other, ignore_errors=True)
         if self.path.parent.is_dir() and not any(self.path.parent.iterdir()):
             self.path.parent.rmdir()

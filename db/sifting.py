@@ -5,6 +5,9 @@ What was passed over is derived: it is what has no vector, up to where a sift un
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 from db.matches import Way
 from db.papers import WITHOUT_VECTOR
 from db.store import Row, Store
@@ -90,6 +93,20 @@ def list_candidates_without_vector(store: Store, model_id: int, *, limit: int) -
         " AND NOT EXISTS (SELECT 1 FROM vectors v WHERE v.text_hash = r.text_hash AND v.model_id = ?)"
         " ORDER BY r.revision_id LIMIT ?",
         (model_id, limit),
+    )
+
+
+def list_named_without_vector(store: Store, model_id: int, arxiv_ids: Sequence[str]) -> list[Row]:
+    """Return the current revisions of these papers that the model has not embedded.
+
+    The rows have `revision_id`, `text_hash`, `title` and `abstract`.
+    """
+    return store.rows(
+        "SELECT r.revision_id, r.text_hash, r.title, r.abstract FROM papers p JOIN revisions r USING (revision_id)"
+        " WHERE p.arxiv_id IN (SELECT value FROM json_each(?))"
+        " AND NOT EXISTS (SELECT 1 FROM vectors v WHERE v.text_hash = r.text_hash AND v.model_id = ?)"
+        " ORDER BY r.revision_id",
+        (json.dumps(list(arxiv_ids)), model_id),
     )
 
 

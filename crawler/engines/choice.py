@@ -10,8 +10,8 @@ import json
 import platform
 import shutil
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from filelock import FileLock
 
 from crawler.control import StopRequested
 from crawler.engines.probe import probe_texts
@@ -110,6 +111,18 @@ class Cache:
     def __init__(self, folder: Path, key: str) -> None:
         self._choice = folder / "engines" / f"{key}.json"
         self.converted = folder / "openvino" / key
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes waiting that would measure and convert the same, where the folder can be written."""
+        lock = FileLock(self._choice.with_suffix(".lock"))
+        with suppress(OSError, NotImplementedError):
+            self._choice.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def load(self) -> Choice | None:
         """Return the choice that was made before, or None."""

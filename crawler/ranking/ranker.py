@@ -181,6 +181,11 @@ class Ranker:
             self._models[place] = self._make_model(place, self._decided[place])
         return self._models[place]
 
+    def read_texts(self) -> None:
+        """Find what the texts of all claims say at once: one by one, as they are asked for, takes far longer."""
+        with one_thread():
+            self._read_texts([place for place in range(len(self.claims)) if place not in self._texts])
+
     def _read_texts(self, places: Sequence[int]) -> None:
         """Find what the texts of claims say, which no decision changes."""
         corpus, latent, none = self._corpus, self._latent, np.zeros(0, dtype=np.intp)
@@ -277,9 +282,9 @@ class Ranker:
             return np.zeros((len(papers.places), 0))
         with one_thread():  # so many threads, so many ways to round
             if self._all is None:
-                places = range(len(self.claims))
-                self._read_texts([place for place in places if place not in self._texts])
-                self._all = _Models([self._model(place) for place in places], len(self._corpus.vocabulary))
+                self.read_texts()
+                models = [self._model(place) for place in range(len(self.claims))]
+                self._all = _Models(models, len(self._corpus.vocabulary))
             return _calibrate(self._all.logit(papers))
 
     def _logit(self, place: int, papers: Viewed) -> npt.NDArray[np.float64]:

@@ -172,6 +172,7 @@ def backfill(
         stopping_on_signals,
         tell_outcome,
     )
+    from db.phenomena import list_phenomena
 
     if engine != "ray" and (address or workers):
         raise UsageError("--address and --workers are of --engine ray", "add --engine ray")
@@ -180,6 +181,8 @@ def backfill(
     wanted = categories or app.settings.categories
     source = SnapshotSource(file, wanted, since=since)
     with stopping_on_signals() as stop, app.open_store() as store:
+        if cascade and not list_phenomena(store):
+            raise UsageError("the catalogue is empty: nothing can be queued", "add an entry, or leave out --cascade")
         night = make_night(app, store, source, stop, kind="backfill", categories=wanted, since=since, cascade=cascade)
         if engine == "ray":
             night = make_cluster_night(app, night, file, address=address, workers=workers)

@@ -106,6 +106,8 @@ def _score_out_of_fold(store: Store, scored: Sequence[Row]) -> list[str]:
     if ranker is None:
         return []
     codes = [code for code in codes if code in ranker.codes]
+    if len(codes) > SAID_FROM:
+        ranker.read_claims()
     for number, code in enumerate(codes, 1):
         if len(codes) > SAID_FROM:
             say(f"Scoring what was decided for {code}, as if it waited still ({number} of {len(codes)}).")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from bmp import Bmp
 from conftest import LOADED, NOW
 from made_themes import GROKKING, OTHERS, SCALING, WordEmbedder, make_paper
 
@@ -14,7 +17,10 @@ from crawler import learning, nightly, sift
 from crawler.control import Stop, no_progress
 from crawler.nightly import Outcome
 from crawler.sources.snapshot import SnapshotSource
+from db.candidates import add_candidate
+from db.papers import save_papers
 from db.records import Paper
+from db.runs import start_run
 from db.sifting import find_horizon
 from db.store import Row, Store, open_store
 from db.upkeep import save_phenomena
@@ -86,12 +92,17 @@ def make_store(tmp_path: Path) -> Iterator[Callable[[str], Store]]:
 
 
 def run(
-    store: Store, path: Path, embedder: CountingEmbedder, cascade: bool | None, stop: Stop | None = None
+    store: Store,
+    path: Path,
+    embedder: CountingEmbedder,
+    cascade: bool | None,
+    stop: Stop | None = None,
+    kind: str = "backfill",
 ) -> Outcome:
     return nightly.run_night(
         nightly.Night(
             store=store,
-            kind="backfill",
+            kind=kind,
             source=SnapshotSource(path, ()),
             make_embedder=lambda _: embedder,
             categories=(),
@@ -178,3 +189,77 @@ def test_papers_that_come_later_are_all_embedded(make_store: Callable[[str], Sto
     run(store, snapshot, CountingEmbedder(), None)
     assert embedded(store) == before + 20
     assert find_horizon(store) == 180
+
+
+def passed_over(store: Store) -> list[str]:
+    rows = store.rows(
+        "SELECT p.arxiv_id FROM papers p JOIN revisions r USING (revision_id) LEFT JOIN vectors v USING (text_hash)"
+        " WHERE v.text_hash IS NULL AND NOT p.withdrawn ORDER BY 1"
+    )
+    return [row["arxiv_id"] for row in rows]
+
+
+def test_a_paper_that_a_person_asks_for_is_embedded_and_no_other(
+    make_store: Callable[[str], Store], snapshot: Path, tmp_path: Path
+) -> None:
+    store = make_store("db")
+    run(store, snapshot, CountingEmbedder(), True)
+    before = passed_over(store)
+    asked = tmp_path / "asked.jsonl"
+    lines = snapshot.read_text(encoding="utf-8").splitlines(keepends=True)
+    asked.write_text(next(line for line in lines if before[0] in line), encoding="utf-8")
+    run(store, asked, CountingEmbedder(), None)
+    assert passed_over(store) == before  # a file names nobody's papers
+    outcome = run(store, asked, CountingEmbedder(), None, kind="fetch")
+    assert passed_over(store) == before[1:]
+    assert (outcome.run["new"], outcome.run["embedded"], outcome.run["matched"]) == (0, 1, 1)
+
+
+def test_a_candidate_is_never_passed_over(make_store: Callable[[str], Store], snapshot: Path) -> None:
+    whole, store = make_store("whole"), make_store("db")
+    run(whole, snapshot, CountingEmbedder(), True)
+    hopeless = passed_over(whole)[0]
+    with store.transaction():
+        run_id = start_run(store, kind="backfill", source="s", categories=[], started_at="x", program_version="0")
+        paper = next(
+            make_paper(number, OTHERS) for number in range(200) if make_paper(number, OTHERS).arxiv_id == hopeless
+        )
+        save_papers(store, [paper], run_id=run_id, now="x")
+        add_candidate(store, hopeless, GROKKING.code, run_id=run_id, now="x")
+    run(store, snapshot, CountingEmbedder(), True)
+    assert hopeless not in passed_over(store)
+    assert len(passed_over(store)) > 50
+
+
+def test_a_paper_that_is_withdrawn_no_more_is_embedded_if_it_can_reach_the_queue(
+    make_store: Callable[[str], Store], snapshot: Path
+) -> None:
+    whole, store = make_store("whole"), make_store("db")
+    run(whole, snapshot, CountingEmbedder(), True)
+    far_back = max(row["arxiv_id"] for row in queue(whole))  # the oldest has the highest number
+    back = make_paper(int(far_back.partition(".")[2]), ABOUT)
+    gone = replace(back, withdrawn=True)
+    with store.transaction():
+        run_id = start_run(store, kind="backfill", source="s", categories=[], started_at="x", program_version="0")
+        save_papers(store, [gone], run_id=run_id, now="x")
+    lines = snapshot.read_text(encoding="utf-8").splitlines(keepends=True)
+    snapshot.write_text("".join(line for line in lines if far_back not in line), encoding="utf-8")
+    run(store, snapshot, CountingEmbedder(), True)
+    assert far_back not in {row["arxiv_id"] for row in queue(store)}
+    with store.transaction():
+        back = replace(back, datestamp=back.datestamp + timedelta(days=9), tells_type=True)
+        save_papers(store, [back], run_id=run_id, now="x")
+    run(store, snapshot, CountingEmbedder(), None)
+    assert far_back in {row["arxiv_id"] for row in queue(store)}
+
+
+def test_a_cascade_for_an_empty_catalogue_is_refused(bmp: Bmp, tmp_path: Path, snapshot: Path) -> None:
+    database = tmp_path / "none.db"
+    bmp("--db", database, "init")
+    with open_store(database) as store, store.transaction():
+        store.connection.execute("UPDATE phenomena SET retired = 1")
+    refused = bmp("--db", database, "backfill", snapshot, "--cascade")
+    assert refused.code == 2
+    assert "the catalogue is empty" in refused.err
+    with open_store(database) as store:
+        assert store.value("SELECT count(*) FROM runs") == 0

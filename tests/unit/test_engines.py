@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +19,8 @@ from conftest import NOW
 from sample_digest import make_paper
 from sqlite_utils import Migrations
 
-from crawler.control import Stop, no_progress
+from crawler.backfill import EmbeddingShards
+from crawler.control import Stop, StopRequested, no_progress
 from crawler.embed import CHUNK, SLICE, SentenceTransformerEmbedder, embed_missing, settle_engine
 from crawler.engines import choice as choosing
 from crawler.engines import setting
@@ -71,6 +73,96 @@ def test_a_choice_is_kept_and_what_is_broken_of_it_counts_as_absent(tmp_path: Pa
         assert cache.load() is None
     (tmp_path / "taken").write_text("no folder", encoding="utf-8")
     Cache(tmp_path / "taken", "key").save(chosen)  # nowhere to keep it: the next run measures again
+
+
+@dataclass
+class ScriptedEngine:
+    """An engine whose settings fail as they are told to; each has a batch size of its own."""
+
+    fails: dict[int, Exception] = field(default_factory=dict)
+    setting: Setting = field(default_factory=setting.reference_setting)
+    label: str = "scripted"
+    max_length: int = 8
+    dimensions: int = 2
+
+    def list_settings(self) -> list[Setting]:
+        return [Setting(TORCH, BFLOAT16, batch_size=size) for size in (2, 4, 8)]
+
+    def use(self, setting: Setting) -> None:
+        self.setting = setting
+        if setting.batch_size in self.fails:
+            raise self.fails[setting.batch_size]
+
+    def encode(self, texts: Sequence[str], prompt: str) -> Vectors:
+        return np.tile(np.array([1, 0], dtype=np.float32), (len(texts), 1))
+
+
+def test_a_setting_that_fails_is_left_out_and_a_stop_is_none(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, "key")
+    broken = ScriptedEngine({4: RuntimeError("could not create a primitive")})
+    _, made = make_choice(broken, "", cache, library=TORCH)  # type: ignore[arg-type]
+    assert [trial.setting.batch_size for trial in made.tried[1:]] == [2, 8]
+    assert cache.load() == made
+    cache.forget()
+    stopped = RuntimeError("while tracing")
+    stopped.__cause__ = StopRequested()
+    with pytest.raises(StopRequested):
+        make_choice(ScriptedEngine({4: stopped}), "", cache, library=TORCH)  # type: ignore[arg-type]
+    assert cache.load() is None
+
+
+def test_a_choice_that_cannot_be_used_any_more_is_made_anew(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, "key")
+    _, made = make_choice(ScriptedEngine(), "", cache, library=TORCH)  # type: ignore[arg-type]
+    gone = ScriptedEngine({made.best.setting.batch_size: RuntimeError("no CUDA-capable device is detected")})
+    assert choosing.open_chosen(made, cache, lambda: gone) is None  # type: ignore[arg-type, return-value]
+    assert cache.load() is None
+
+
+def test_of_two_processes_one_measures_and_the_other_takes_what_it_found(tiny_model: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    second = SentenceTransformerEmbedder(
+        find_model(str(tiny_model), {}), engine="torch", cache=tmp_path, say=said.append
+    )
+    first = second._cache()
+    assert first is not None
+    with first.alone():
+        thread = threading.Thread(target=second.prepare, args=(1_000,))
+        thread.start()
+        thread.join(0.5)
+        assert thread.is_alive()
+        first.save(Choice.of([_trial(10, 1.0)], [_trial(10, 1.0)]))
+    thread.join()
+    assert second.engine and not said
+
+
+@pytest.mark.parametrize("stop", [StopRequested, KeyboardInterrupt])
+def test_a_conversion_that_is_stopped_leaves_nothing_behind(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
+) -> None:
+    openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed")
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise stop
+
+    monkeypatch.setattr(openvino, "save_model", interrupt)
+    embedder = SentenceTransformerEmbedder(find_model(str(tiny_model), {}), engine="openvino", cache=tmp_path)
+    with pytest.raises(stop):
+        embedder.prepare(1_000)
+    assert list((tmp_path / "openvino").iterdir()) == []
+    assert embedder.choice is None
+
+
+def test_a_model_that_names_no_limit_reads_all_of_a_text(tiny_model: Path, tmp_path: Path) -> None:
+    place = find_model(str(tiny_model), {})
+    engine = TorchEngine(place)
+    engine.model.max_seq_length = None
+    assert engine.max_length == 0
+    engine.model.max_seq_length = 10**30  # as files of models without a limit say
+    assert engine.max_length == 0
+    engine.use(Setting(TORCH, batch_size=2, streams=2))
+    short, longer = engine.encode(["loss", "loss " * 60], "")
+    assert least_cosine(short[None], longer[None]) < 0.9999
 
 
 @pytest.mark.slow
@@ -218,6 +310,27 @@ def test_vectors_of_engines_are_told_apart_and_mixed_only_where_they_agree(store
     assert settle_engine(store, TurningEmbedder("plain"), model_id) == store.value(
         "SELECT engine_id FROM engines WHERE name = 'plain'"
     )
+
+
+def test_where_two_engines_differ_though_both_are_close_to_float32_that_is_the_way_out(store: Store) -> None:
+    _embed(store, TurningEmbedder("left", angle=0.035), 1, 2)
+    with pytest.raises(EmbeddingError) as told:
+        _embed(store, TurningEmbedder("right", angle=-0.035), 3)
+    assert "set BMP_ENGINE=float32" in str(told.value)
+    _embed(store, TurningEmbedder("float32"), 4)
+    assert store.value("SELECT count(*) FROM vectors") == 4  # the papers of the night that failed are among them
+    assert store.value("SELECT min(least_cosine) FROM engines") >= LEAST_COSINE
+
+
+def test_a_worker_of_a_cluster_whose_vectors_differ_is_refused_before_it_embeds() -> None:
+    own = TurningEmbedder("plain")
+    kept = [
+        {"title": "On grokking", "abstract": "It comes late.", "vector": own.encode(["On grokking. It comes late."])[0]}
+    ]
+    known = np.zeros(0, dtype=np.uint64)
+    EmbeddingShards(lambda: TurningEmbedder("close", angle=0.01), known, kept)()
+    with pytest.raises(EmbeddingError, match="far gives other vectors"):
+        EmbeddingShards(lambda: TurningEmbedder("far", angle=0.1), known, kept)()
 
 
 def test_a_vector_is_the_same_before_and_after_it_was_kept(store: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,15 @@ def test_how_far_it_is_grows_up_to_the_size_of_the_file(path: Path) -> None:
     told = [share[0] for share in shares if share]
     assert told == sorted(told)
     assert shares[-1] == (path.stat().st_size, path.stat().st_size)
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_taken_for_whole(path: Path) -> None:
+    source = SnapshotSource(path, WANTED)
+    pages = source.pages(source.parts()[0], "0")
+    next(pages)
+    os.utime(path, (1, 1))
+    with pytest.raises(SourceError, match="changed while it was read"):
+        list(pages)
 
 
 def test_a_file_that_is_cut_off_is_told(tmp_path: Path) -> None:
