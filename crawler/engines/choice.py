@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from crawler.engines.torch_engine import TorchEngine
 
 LEAST_COSINE = 0.999  # between a vector and float32's of the same text
-FORM = 1  # of what is kept; raise it with every change of what is tried or checked
+FORM = 2  # of what is kept; raise it with every change of what is tried or checked
+TRIED = 32  # texts for each core: with few, what is left for the last batches decides
 ROUNDS = 2  # in which a setting is timed; the best one counts, for others' work only ever takes time
 HOPELESS = 0.6  # of the best speed so far: a setting that is slower in its first round has no second one
 
@@ -277,7 +278,7 @@ class _Trials:
     """Times settings one after the other and compares their vectors with those of the first one."""
 
     def __init__(self, prompt: str) -> None:
-        self._texts, self._prompt = probe_texts(16 * max(2, count_cores())), prompt
+        self._texts, self._prompt = probe_texts(TRIED * max(2, count_cores())), prompt
         self._truth: Vectors | None = None
         self.made: list[Trial] = []
 

@@ -132,7 +132,7 @@ def _time_matching(options: Options, folder: Path, number: int) -> Row:
     from scale import MadeEmbedder
 
     from crawler.control import Stop, no_progress
-    from crawler.embed import SentenceTransformerEmbedder
+    from crawler.embed import AUTO, WORTH_MEASURING, SentenceTransformerEmbedder
     from crawler.match import match_missing
     from crawler.models import DEFAULT_MODEL, find_model
     from crawler.sources.snapshot import SnapshotSource
@@ -159,8 +159,9 @@ def _time_matching(options: Options, folder: Path, number: int) -> Row:
         )
         matching = (time.process_time() - began) / number
     texts = read_texts(options)
-    model = SentenceTransformerEmbedder(find_model(DEFAULT_MODEL, os.environ))
-    model.prepare(len(texts))
+    place = find_model(DEFAULT_MODEL, os.environ)
+    model = SentenceTransformerEmbedder(place, engine=AUTO, cache=folder / "cache")
+    model.prepare(WORTH_MEASURING)
     began = time.process_time()
     model.encode(texts)
     embedding = (time.process_time() - began) / len(texts)

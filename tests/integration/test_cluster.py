@@ -121,6 +121,9 @@ def shard_of(snapshot: Path, title: str) -> int:
 def test_a_killed_worker_costs_its_shard_and_changes_nothing(bmp: Bmp, tmp_path: Path, snapshot: Path) -> None:
     alone, together = prepare(bmp, tmp_path / "alone.db"), prepare(bmp, tmp_path / "together.db")
     run_alone(alone, snapshot)
+    forgotten = together.with_name("together.db.backfill") / "of another file"
+    forgotten.mkdir(parents=True)
+    os.utime(forgotten, (1, 1))
     log = tmp_path / "log"
     log.with_suffix(".hold").touch()
     process = start(together, snapshot, log)
