@@ -3,8 +3,9 @@
     python tests/bench/engines.py [--quick] [--rounds 3] [--data ../shared/data]
 
 Plain means the library with its defaults: float32, batches of 32, texts cut at what the model is set to (256 word
-pieces). The program reads them whole, so that plain encode of whole texts stands beside it as well. Each engine runs in a process of its own, all of them in turn, round after round;
-a ratio is the median of the rounds' ratios. Where there are no real papers the bundled sample's abstracts are taken.
+pieces). The program reads them whole, so that plain encode of whole texts stands beside it as well. Each engine runs in
+a process of its own, all of them in turn, round after round; a ratio is the median of the rounds' ratios. Where there
+are no real papers the bundled sample's abstracts are taken.
 """
 
 from __future__ import annotations
