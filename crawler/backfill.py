@@ -22,7 +22,14 @@ import numpy.typing as npt
 
 from crawler.cluster import Cluster, RowStage, Stages, run_stages
 from crawler.control import Stop
-from crawler.embed import COMPARED, WORTH_MEASURING, Embedder, StoppableEmbedder, compare_with_kept
+from crawler.embed import (
+    COMPARED,
+    WORTH_MEASURING,
+    Embedder,
+    StoppableEmbedder,
+    compare_with_kept,
+    require_numbers,
+)
 from crawler.engines.probe import probe_texts
 from crawler.ranking.ranker import document_text
 from crawler.shards import Shard, ShardFolder, pack_shard, unpack_shard
@@ -153,6 +160,7 @@ def _embed_shard(embedder: Embedder, known: Keys, row: dict[str, Any]) -> dict[s
     texts = {text_hash(paper.title, paper.abstract): _text_of(paper) for paper in shard.papers}
     texts = {key: text for key, text in texts.items() if not _is_known(known, key)}
     vectors = StoppableEmbedder(embedder, Stop()).encode(list(texts.values()))
+    require_numbers(vectors, embedder.engine)
     done = replace(
         shard, vectors=dict(zip(texts, vectors, strict=True)), model=embedder.identity, engine=embedder.engine
     )

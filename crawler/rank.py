@@ -25,7 +25,7 @@ class RankedPaper:
 
     Attributes:
         score: a probability, rounded as everywhere.
-        exact: the same, not rounded.
+        exact: the same, from log-odds of nine decimals.
     """
 
     arxiv_id: str

@@ -167,7 +167,8 @@ def name_standing(papers: str, claim: Claim, verdicts: Sequence[Row]) -> str:
 def is_outdated(store: Store, identity: ModelIdentity, claims: Sequence[Claim]) -> bool:
     """Tell whether something waits whose standing score rests on other decisions, papers or claims than now.
 
-    What was never scored after its match counts, if anything was decided for its phenomenon.
+    What was never scored after its match counts, if anything was decided for its phenomenon. A paper that is not at
+    hand does not count: `rerank` leaves it as it is.
     """
     by_code = {claim.code: claim for claim in claims}
     waiting = [row for row in list_unsettled(store) if row["phenomenon"] in by_code]
@@ -176,13 +177,13 @@ def is_outdated(store: Store, identity: ModelIdentity, claims: Sequence[Claim]) 
         return False
     for row in list_verdicts(store, list(verdicts)):
         verdicts[row["phenomenon"]].append(row)
-    papers = name_papers(store, identity)
+    papers, at_hand = name_papers(store, identity)
     versions = {code: name_standing(papers, by_code[code], rows) for code, rows in verdicts.items()}
     decided = {code for code, rows in verdicts.items() if any(row["kind"] != "open" for row in rows)}
     return any(
         row["standing_version"] != versions[row["phenomenon"]]
         for row in waiting
-        if row["standing_version"] or row["phenomenon"] in decided
+        if row["text_hash"] in at_hand and (row["standing_version"] or row["phenomenon"] in decided)
     )
 
 

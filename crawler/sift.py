@@ -5,7 +5,6 @@ The newest papers are embedded whatever their words, for they are what the ranke
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache, partial
 
 from crawler.control import Progress, Stop
@@ -32,16 +31,14 @@ from db.vectors import keep_model
 SIFTED_AT_ONCE = 2_000  # revisions between two commits
 
 
-def embed_named(
-    store: Store, embedder: Embedder, arxiv_ids: Sequence[str], *, run_id: int, stop: Stop, progress: Progress
-) -> None:
-    """Embed the papers that a person asked for, whatever their words.
+def embed_named(store: Store, embedder: Embedder, *, run_id: int, stop: Stop, progress: Progress) -> None:
+    """Embed the papers that a person asked for at any time, whatever their words.
 
     Raises:
         StopRequested: between two slices; what was embedded stays.
     """
     model_id = keep_model(store, embedder.identity)
-    rows = list_named_without_vector(store, model_id, arxiv_ids)
+    rows = list_named_without_vector(store, model_id)
     for start in range(0, len(rows), CHUNK):
         some = rows[start : start + CHUNK]
         embed_rows(store, embedder, model_id, some, run_id=run_id, stop=stop, expected=len(rows))

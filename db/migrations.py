@@ -98,6 +98,12 @@ def m0013_sifts(db: Database) -> None:
     _execute_all(db, _SIFTS)
 
 
+@migrations()
+def m0014_named_papers(db: Database) -> None:
+    """Keep which papers a person asked for: no cascade passes them over."""
+    _execute_all(db, _NAMED_PAPERS)
+
+
 def _execute_all(db: Database, statements: str) -> None:
     for statement in statements.split(";;"):
         if statement.strip():
@@ -529,6 +535,12 @@ CREATE INDEX candidates_of_match ON candidates (match_id);;
 CREATE INDEX candidates_by_time ON candidates (queued_at);;
 CREATE INDEX standing_by_score ON standing_scores (score);;
 CREATE INDEX decisions_that_may_bring_back ON decisions (candidate_id) WHERE kind IN ('undo', 'snooze', 'reopen');;
+"""
+
+_NAMED_PAPERS = """
+CREATE TABLE named_papers (
+    arxiv_id TEXT PRIMARY KEY REFERENCES papers (arxiv_id)
+) STRICT;;
 """
 
 _SIFTS = """

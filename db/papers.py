@@ -219,7 +219,7 @@ _EMBEDDED = (
 # Of candidates those decided last, then those queued last: a queue may hold more papers than memory does.
 _CANDIDATES = (
     "SELECT c.arxiv_id FROM candidates c LEFT JOIN decisions d USING (candidate_id) GROUP BY c.arxiv_id"
-    " ORDER BY max(d.place) DESC, max(c.candidate_id) DESC LIMIT :limit"
+    " ORDER BY max(d.decided_at) DESC, max(c.candidate_id) DESC LIMIT :limit"
 )
 _AT_HAND = f"(p.arxiv_id IN ({_CANDIDATES}) OR p.arxiv_id IN ({_NEWEST}))"
 

@@ -5,8 +5,7 @@ What was passed over is derived: it is what has no vector, up to where a sift un
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from db.matches import Way
 from db.papers import WITHOUT_VECTOR
@@ -96,17 +95,24 @@ def list_candidates_without_vector(store: Store, model_id: int, *, limit: int) -
     )
 
 
-def list_named_without_vector(store: Store, model_id: int, arxiv_ids: Sequence[str]) -> list[Row]:
-    """Return the current revisions of these papers that the model has not embedded.
+def save_named(store: Store, arxiv_ids: Iterable[str]) -> None:
+    """Keep that a person asked for these papers: they are never passed over. Runs inside a transaction."""
+    store.connection.executemany(
+        "INSERT INTO named_papers (arxiv_id) VALUES (?) ON CONFLICT DO NOTHING", ((one,) for one in arxiv_ids)
+    )
+
+
+def list_named_without_vector(store: Store, model_id: int) -> list[Row]:
+    """Return the current revisions of papers that a person asked for and that the model has not embedded.
 
     The rows have `revision_id`, `text_hash`, `title` and `abstract`.
     """
     return store.rows(
-        "SELECT r.revision_id, r.text_hash, r.title, r.abstract FROM papers p JOIN revisions r USING (revision_id)"
-        " WHERE p.arxiv_id IN (SELECT value FROM json_each(?))"
-        " AND NOT EXISTS (SELECT 1 FROM vectors v WHERE v.text_hash = r.text_hash AND v.model_id = ?)"
+        "SELECT r.revision_id, r.text_hash, r.title, r.abstract FROM named_papers JOIN papers p USING (arxiv_id)"
+        " JOIN revisions r USING (revision_id)"
+        " WHERE NOT EXISTS (SELECT 1 FROM vectors v WHERE v.text_hash = r.text_hash AND v.model_id = ?)"
         " ORDER BY r.revision_id",
-        (json.dumps(list(arxiv_ids)), model_id),
+        (model_id,),
     )
 
 

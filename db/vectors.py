@@ -17,8 +17,6 @@ from db.store import Row, Store
 
 Vectors = npt.NDArray[np.float32]
 
-AMONG = 5_000  # of the newest revisions vectors are looked for to compare an engine with
-
 _LOOKUP_BATCH = 500  # well below SQLite's limit of bound parameters
 
 
@@ -86,16 +84,16 @@ def save_engine(store: Store, model_id: int, name: str, least_cosine: float | No
 
 
 def list_kept_vectors(store: Store, model_id: int, *, limit: int, but: str = "") -> list[Row]:
-    """Return some of the newest revisions with their vectors: `title`, `abstract`, `vector` of shape (dimensions,).
+    """Return the revisions that were embedded last, with their vectors: `title`, `abstract`, `vector`, shape (d,).
 
     Args:
         but: vectors of this engine are left out.
     """
     rows = store.rows(
-        "SELECT r.title, r.abstract, v.vector FROM (SELECT * FROM revisions ORDER BY revision_id DESC LIMIT :among) r"
-        " JOIN vectors v ON v.text_hash = r.text_hash JOIN engines e USING (engine_id)"
-        " WHERE v.model_id = :model_id AND e.name != :but ORDER BY r.revision_id DESC LIMIT :limit",
-        {"model_id": model_id, "limit": limit, "but": but, "among": AMONG},
+        "SELECT r.title, r.abstract, v.vector FROM vectors v CROSS JOIN engines e USING (engine_id)"
+        " CROSS JOIN revisions r ON r.text_hash = v.text_hash"
+        " WHERE v.model_id = :model_id AND e.name != :but ORDER BY v.rowid DESC LIMIT :limit",
+        {"model_id": model_id, "limit": limit, "but": but},
     )
     return [{**row, "vector": vector_from_bytes(row["vector"])} for row in rows]
 

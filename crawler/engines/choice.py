@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from crawler.control import StopRequested
 from crawler.engines.probe import probe_texts
@@ -35,6 +35,7 @@ LEAST_COSINE = 0.999  # between a vector and float32's of the same text
 FORM = 2  # of what is kept; raise it with every change of what is tried or checked
 TRIED = 32  # texts for each core: with few, what is left for the last batches decides
 ROUNDS = 2  # in which a setting is timed; the best one counts, for others' work only ever takes time
+PATIENCE_SECONDS = 300.0
 HOPELESS = 0.6  # of the best speed so far: a setting that is slower in its first round has no second one
 
 _PACKAGES = ("torch", "transformers", "sentence-transformers", "tokenizers", "openvino")
@@ -114,12 +115,19 @@ class Cache:
         self.converted = folder / "openvino" / key
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep other processes waiting that would measure and convert the same, where the folder can be written."""
+    def alone(self, say: Callable[[str], None] = lambda line: None) -> Iterator[None]:
+        """Keep other processes waiting that would measure and convert the same, where the folder can be written.
+
+        They wait some minutes at most, for the one that is at work may hang.
+        """
         lock = FileLock(self._choice.with_suffix(".lock"))
-        with suppress(OSError, NotImplementedError):
+        with suppress(OSError, NotImplementedError):  # a wait that is over is an OSError, too
             self._choice.parent.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                say("Another process is finding the fastest setting for the model; this one waits for it.")
+                lock.acquire(timeout=PATIENCE_SECONDS)
         try:
             yield
         finally:
@@ -275,7 +283,7 @@ def open_chosen(choice: Choice, cache: Cache, load_torch: Callable[[], TorchEngi
 
 
 class _Trials:
-    """Times settings one after the other and compares their vectors with those of the first one."""
+    """Times settings one after the other and compares their vectors with those of the library's own encode."""
 
     def __init__(self, prompt: str) -> None:
         self._texts, self._prompt = probe_texts(TRIED * max(2, count_cores())), prompt
@@ -296,10 +304,12 @@ class _Trials:
                 self._try(engine, setting)
             except Exception as error:  # a library that cannot do it says so in its own way
                 raise_if_stopped(error)
-                if self._truth is None:
+                if not self.made:
                     raise
 
     def _try(self, engine: Engine, setting: Setting) -> None:
+        if self._truth is None:  # as the library itself computes it, before a way of ours is taken
+            self._truth = engine.encode(self._texts, self._prompt)
         engine.use(setting)
         engine.encode(self._texts[:1], self._prompt)  # what is done once is not timed
         best, cosine = 0.0, 1.0
@@ -307,7 +317,6 @@ class _Trials:
             began = time.perf_counter()
             vectors = engine.encode(self._texts, self._prompt)
             best = max(best, len(self._texts) / (time.perf_counter() - began))
-            self._truth = vectors if self._truth is None else self._truth
             cosine = least_cosine(vectors, self._truth)
             if cosine < LEAST_COSINE or best < HOPELESS * max((one.texts_per_second for one in self.made), default=0):
                 break

@@ -91,7 +91,11 @@ class TorchEngine:
         if setting.precision != self.setting.precision and self.setting.precision != FLOAT32:
             self._load()
         if setting.precision != self.setting.precision or setting.device != self.setting.device:
-            self.model.to(device=setting.device, dtype=getattr(torch, setting.precision))
+            try:
+                self.model.to(device=setting.device, dtype=getattr(torch, setting.precision))
+            except Exception:  # half of it may have moved
+                self._load()
+                raise
         self.setting = setting
         if self._pool is not None:
             self._pool.shutdown()
@@ -141,7 +145,7 @@ class TorchEngine:
     def _forward(self, features: Any) -> Any:
         import torch
 
-        features = _pad_to_step(features)
+        features = _pad_to_step(features, self.max_length)
         with torch.inference_mode():
             there = {name: one.to(self.setting.device) if hasattr(one, "to") else one for name, one in features.items()}
             return self.model(there)["sentence_embedding"].float().cpu().numpy()
@@ -187,15 +191,21 @@ class TorchEngine:
         return [*found, *(one for one in list_settings(TORCH, FLOAT32) if one != whole), replace(whole, batch_size=32)]
 
 
-def _pad_to_step(features: Any) -> Any:
+def _pad_to_step(features: Any, most: int) -> Any:
     """Return what a batch is computed from, a little longer: each new length costs memory that is never given back.
 
     oneDNN makes code for every shape of a product that it meets, and keeps it.
+
+    Args:
+        most: word pieces that the model has positions for; 0: it names no limit, and nothing is padded.
     """
     import torch
 
-    length = features["input_ids"].shape[1] if "input_ids" in features else 0
-    more = -length % STEP
+    pieces = features.get("input_ids")
+    if getattr(pieces, "ndim", 0) != 2:
+        return features
+    length = pieces.shape[1]
+    more = min(-length % STEP, max(0, most - length))
     return {
         name: torch.nn.functional.pad(one, (0, more)) if getattr(one, "shape", ())[1:] == (length,) else one
         for name, one in features.items()

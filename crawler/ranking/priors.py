@@ -218,10 +218,9 @@ def _fed_words(words: Terms, corpus: Corpus, papers: Matrix, votes: Weights, tru
     least = np.partition(some, -FEED_TERMS)[-FEED_TERMS] if len(some) > FEED_TERMS else 0.0
     fed = places[beyond >= max(least, 1e-12)]
     terms = np.union1d(fed, words.places)
-    among = np.minimum(np.searchsorted(terms, places), len(terms) - 1)
-    kept = (terms[among] == places)[columns]
+    kept = np.isin(places, terms, assume_unique=True)[columns]
     counts = np.zeros((len(votes), len(terms)))
-    counts[rows[kept], among[columns[kept]]] = papers.data[kept]
+    counts[rows[kept], np.searchsorted(terms, places)[columns[kept]]] = papers.data[kept]
     idf = corpus.vocabulary.idf[terms]
     more = np.maximum(_means(counts, votes, corpus.mean_terms[terms]), 0) * idf**2
     more[:, ~np.isin(terms, fed, assume_unique=True)] = 0

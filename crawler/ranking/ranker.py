@@ -159,6 +159,7 @@ class Ranker:
         self._texts: dict[int, _Text] = {}
         self._evidence: dict[int, npt.NDArray[np.float64]] = {}  # of the text alone, for the papers at hand
         self._models: dict[int, _Model] = {}
+        self._alone: dict[int, _Models] = {}  # one claim each, as explaining asks for them
         self._all: _Models | None = None
         self._seen, self._near = seen, dict[int, Neighbours | None]()
         self._most_added: float | None = None
@@ -172,6 +173,7 @@ class Ranker:
         if decided != self._decided[place]:
             self._decided[place] = decided
             self._models.pop(place, None)
+            self._alone.pop(place, None)
             self._near.pop(place, None)
             self._most_added = self._all = None
 
@@ -289,7 +291,9 @@ class Ranker:
 
     def _logit(self, place: int, papers: Viewed) -> npt.NDArray[np.float64]:
         """Return the log-odds of papers for one claim, shape (papers,)."""
-        return _calibrate(_Models([self._model(place)], len(self._corpus.vocabulary)).logit(papers)[:, 0])
+        if place not in self._alone:
+            self._alone[place] = _Models([self._model(place)], len(self._corpus.vocabulary))
+        return _calibrate(self._alone[place].logit(papers)[:, 0])
 
     def view_words(self, documents: Sequence[Words], vectors: Vectors) -> npt.NDArray[np.float64]:
         """Return the words of documents with these unit vectors as unit vectors themselves, shape (n, k).

@@ -16,7 +16,9 @@ from made_themes import GROKKING, OTHERS, SCALING, WordEmbedder, make_paper
 from crawler import learning, nightly, sift
 from crawler.control import Stop, no_progress
 from crawler.nightly import Outcome
+from crawler.sources import snapshot as source_of_lines
 from crawler.sources.snapshot import SnapshotSource
+from crawler.sources.source import Page
 from db.candidates import add_candidate
 from db.papers import save_papers
 from db.records import Paper
@@ -46,6 +48,10 @@ class CountingEmbedder(WordEmbedder):
 
 @pytest.fixture(autouse=True)
 def few_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    few_papers_at_hand(monkeypatch)
+
+
+def few_papers_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (learning, sift):
         monkeypatch.setattr(module, "AT_HAND", AT_HAND)
     monkeypatch.setattr(sift, "SIFTED_AT_ONCE", 25)
@@ -213,6 +219,50 @@ def test_a_paper_that_a_person_asks_for_is_embedded_and_no_other(
     outcome = run(store, asked, CountingEmbedder(), None, kind="fetch")
     assert passed_over(store) == before[1:]
     assert (outcome.run["new"], outcome.run["embedded"], outcome.run["matched"]) == (0, 1, 1)
+
+
+def stop_when_a_page_comes(monkeypatch: pytest.MonkeyPatch, stop: Stop) -> None:
+    read = SnapshotSource.pages
+
+    def pages(source: SnapshotSource, part: str, start: str) -> Iterator[Page]:
+        for page in read(source, part, start):
+            if page.papers:
+                stop.request()
+            yield page
+
+    monkeypatch.setattr(SnapshotSource, "pages", pages)
+
+
+def test_a_fetch_that_is_stopped_is_made_up_for_by_the_next_night(
+    make_store: Callable[[str], Store], snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store("db")
+    run(store, snapshot, CountingEmbedder(), True)
+    before = passed_over(store)
+    asked = tmp_path / "asked.jsonl"
+    lines = snapshot.read_text(encoding="utf-8").splitlines(keepends=True)
+    asked.write_text(next(line for line in lines if before[0] in line), encoding="utf-8")
+    stop_when_a_page_comes(monkeypatch, stop := Stop())
+    assert run(store, asked, CountingEmbedder(), None, stop, kind="fetch").interrupted
+    assert passed_over(store) == before
+    monkeypatch.undo()
+    few_papers_at_hand(monkeypatch)
+    run(store, snapshot, CountingEmbedder(), None)
+    assert passed_over(store) == before[1:]
+
+
+def test_a_cascade_that_is_stopped_while_it_reads_is_one_still(
+    make_store: Callable[[str], Store], snapshot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_of_lines, "LINES_PER_PAGE", 150)
+    store = make_store("db")
+    stop_when_a_page_comes(monkeypatch, stop := Stop())
+    assert run(store, snapshot, CountingEmbedder(), True, stop).interrupted
+    assert store.value("SELECT count(*) FROM papers") == 150
+    snapshot.write_text("", encoding="utf-8")
+    run(store, snapshot, CountingEmbedder(), None)
+    assert find_horizon(store) == 150
+    assert len(passed_over(store)) > 30
 
 
 def test_a_candidate_is_never_passed_over(make_store: Callable[[str], Store], snapshot: Path) -> None:

@@ -150,6 +150,21 @@ def test_no_more_papers_are_at_hand_than_memory_holds_and_what_was_decided_comes
     assert at_hand == of_candidates | {paper.arxiv_id for paper in PAPERS[-3:]}
 
 
+def test_what_was_decided_last_is_at_hand_and_not_what_was_decided_often(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learning, "AT_HAND", 1)
+    embedder = fill(store, PAPERS)
+    often, last = LIKE_ACCEPTED[:2]
+    for _ in range(3):
+        decide(store, [], [often])
+        decide(store, [often], [])
+    Review(store, reviewer="ada", clock=lambda: NOW + timedelta(days=1)).decide_paper(
+        last.arxiv_id, GROKKING.code, Decision(Verdict.ACCEPT, Stance.SUPPORTS)
+    )
+    assert make_learner(store, embedder, [Claim.of(GROKKING)]).places.keys() == {last.arxiv_id, PAPERS[-1].arxiv_id}
+
+
 def test_an_empty_database_ranks_nothing(store: Store) -> None:
     with store.transaction():
         save_phenomena(store, [GROKKING], LOADED)

@@ -414,7 +414,7 @@ def _to_older_schema(path: Path) -> None:
             f"{log}; ALTER TABLE decisions ADD COLUMN paper_withdrawn INTEGER NOT NULL DEFAULT 0;"
             "CREATE INDEX decisions_of_candidate ON decisions (candidate_id, decision_id);"
             f"INSERT INTO decisions ({columns}) SELECT {columns} FROM newer; DROP TABLE newer;"
-            f"{indexes} DROP TABLE vectors; DROP TABLE engines; DROP TABLE sifts; {vectors};"
+            f"{indexes} DROP TABLE vectors; DROP TABLE engines; DROP TABLE sifts; DROP TABLE named_papers; {vectors};"
             "DROP TABLE proposal_members; DROP TABLE proposals;"
             "DROP TABLE catalogue_changes; ALTER TABLE phenomena DROP COLUMN retired;"
             "ALTER TABLE phenomena DROP COLUMN superseded_by;"

@@ -120,6 +120,15 @@ def test_what_is_set_aside_is_no_negative() -> None:
     assert aside[10:20].mean() > counted[10:20].mean()
 
 
+@pytest.mark.parametrize("decided", [Decided(), Decided([0]), Decided((), [0])])
+def test_a_claim_without_a_word_is_ranked_by_its_vector_alone(decided: Decided) -> None:
+    claim = Claim("W1.1", "Why is it so?", "", ())
+    alone = see([Document("On robots", "On robots.")])
+    vectors = [np.repeat(alone.vectors, len(claim.texts()), axis=0)]
+    ranker = Ranker([claim], vectors, Background(LEXICON, None), alone, [decided])
+    assert np.isfinite(ranker.evidence(alone.documents, alone.vectors)).all()
+
+
 def test_a_claims_scores_depend_neither_on_other_claims_nor_on_the_batch() -> None:
     seen = see(make_documents(20, 300))
     other = Claim("H9.9", "Rivers", "A climate of robots.", ("never seen anywhere",))
