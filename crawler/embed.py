@@ -110,7 +110,7 @@ class SentenceTransformerEmbedder:
         self._place = place
         self._prompt = own_prompt(place) if self._wanted_prompt is None else self._wanted_prompt
         self._revision = hash_weights(place)
-        self._longest = longest_text(place)
+        self._files, self._longest = hash_files(place), longest_text(place)
         self._identity = next((one for one in self._known if self._is_own(one)), None)
 
     def _is_own(self, known: ModelIdentity) -> bool:
@@ -178,8 +178,8 @@ class SentenceTransformerEmbedder:
         """Return where the choice lies; None where there is nothing to choose, or the weights are not here yet."""
         if self._folder is None or self._asked == REFERENCE or self._place.folder is None:
             return None
-        revision = f"{self._revision} {hash_files(self._place)}"
-        return Cache(self._folder, name_machine(revision, self._prompt, self._longest, self._asked))
+        made_of = f"{self._revision} {self._files}"
+        return Cache(self._folder, name_machine(made_of, self._prompt, self._longest, self._asked))
 
     def _loaded(self) -> Engine:
         """Return what computes; only `prepare` puts another engine in the place of one that is at work."""

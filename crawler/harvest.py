@@ -60,7 +60,7 @@ class HarvestContext:
     Attributes:
         categories: papers of these are kept, and known papers are kept up to date; empty keeps all.
         looks_up: what is read now was missing and is fetched by its id; it is not of the run's own source.
-        keep_too: called in each page's transaction with the ids of the papers that were kept.
+        keep_wish: called in each page's transaction with the ids of the papers that were kept.
         scope: the categories, where fewer are kept than on other nights: such nights have cursors of their own.
         monotonic: seconds, for the ledger's durations.
     """
@@ -72,7 +72,7 @@ class HarvestContext:
     stop: Stop
     progress: Progress
     looks_up: bool = False
-    keep_too: Callable[[list[str]], None] = lambda ids: None
+    keep_wish: Callable[[list[str]], None] = lambda ids: None
     scope: str = ""
     monotonic: Callable[[], float] = time.monotonic
 
@@ -177,7 +177,7 @@ class _PartReading:
             if page.keep_too is not None:
                 page.keep_too(store, run_id)
             kept = {paper.arxiv_id for paper in wanted}
-            context.keep_too(sorted(kept))
+            context.keep_wish(sorted(kept))
             settle_missing(store, papers, kept, looked_up=context.looks_up, run_id=run_id, now=now)
             held = self._keep_malformed(page.malformed, now)
             kinds = {"new": saved.new, "changed": saved.changed, "withdrawn": saved.withdrawn}

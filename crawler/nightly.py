@@ -17,7 +17,7 @@ from crawler.embed import Embedder, embed_missing
 from crawler.harvest import HarvestContext, harvest
 from crawler.match import match_missing
 from crawler.reconcile import Reconciliation, reconcile
-from crawler.sift import embed_at_hand, embed_named, sift
+from crawler.sift import embed_at_hand, sift
 from crawler.sources.source import Source
 from db.errors import BmpError, StoreError
 from db.records import ModelIdentity, RunStatus
@@ -154,7 +154,7 @@ def _work(night: Night, run_id: int, errors: list[str], notes: list[str]) -> Non
         identity = embedder.identity
     with store.transaction():
         set_run(store, run_id, model=identity.name, model_revision=identity.revision)
-    _harvest(night, run_id, errors, notes, _keep_wishes(night, identity))
+    _harvest(night, run_id, errors, notes, _wish_keeper(night, identity))
     with _timed(night, run_id, "embed"):
         passed_over = _embed(night, embedder, run_id)
     with _timed(night, run_id, "match"):
@@ -176,7 +176,7 @@ def _work(night: Night, run_id: int, errors: list[str], notes: list[str]) -> Non
         notes.append(f"{left} more passed than the budget of {night.budget}; the next runs queue them, best first")
 
 
-def _keep_wishes(night: Night, identity: ModelIdentity) -> Callable[[list[str]], None]:
+def _wish_keeper(night: Night, identity: ModelIdentity) -> Callable[[list[str]], None]:
     """Return what keeps, with each page, how its papers are to be embedded: a night after one that is stopped knows."""
     if night.kind == "fetch":  # a person asked for these papers
         return partial(save_named, night.store)
@@ -198,7 +198,6 @@ def _embed(night: Night, embedder: Embedder, run_id: int) -> int:
         with night.store.transaction():
             plan_sift(night.store, model_id)
     if night.cascade or find_horizon(night.store):
-        embed_named(night.store, embedder, **told)
         embed_at_hand(night.store, embedder, **told)
         told_cut: dict[str, Any] = {"threshold": night.threshold, "precision": night.precision}
         passed_over = sift(night.store, embedder, begin=bool(night.cascade), **told_cut, **told)
@@ -207,7 +206,7 @@ def _embed(night: Night, embedder: Embedder, run_id: int) -> int:
 
 
 def _harvest(
-    night: Night, run_id: int, errors: list[str], notes: list[str], keep_too: Callable[[list[str]], None]
+    night: Night, run_id: int, errors: list[str], notes: list[str], keep_wish: Callable[[list[str]], None]
 ) -> None:
     """Harvest and, if that came to its end, reconcile: a sick endpoint is asked nothing more."""
     store, categories = night.store, frozenset(night.categories)
@@ -218,7 +217,7 @@ def _harvest(
         night.clock,
         night.stop,
         night.progress,
-        keep_too=keep_too,
+        keep_wish=keep_wish,
         scope=night.scope,
         monotonic=night.monotonic,
     )

@@ -19,10 +19,9 @@ from db.sifting import (
     find_horizon,
     find_newest_revision,
     find_sifted,
-    list_candidates_without_vector,
-    list_named_without_vector,
     list_newest_without_vector,
     list_unsifted,
+    list_wanted_without_vector,
     save_sift,
 )
 from db.store import Store
@@ -31,22 +30,8 @@ from db.vectors import keep_model
 SIFTED_AT_ONCE = 2_000  # revisions between two commits
 
 
-def embed_named(store: Store, embedder: Embedder, *, run_id: int, stop: Stop, progress: Progress) -> None:
-    """Embed the papers that a person asked for at any time, whatever their words.
-
-    Raises:
-        StopRequested: between two slices; what was embedded stays.
-    """
-    model_id = keep_model(store, embedder.identity)
-    rows = list_named_without_vector(store, model_id)
-    for start in range(0, len(rows), CHUNK):
-        some = rows[start : start + CHUNK]
-        embed_rows(store, embedder, model_id, some, run_id=run_id, stop=stop, expected=len(rows))
-        progress("embed", start + len(some), len(rows))
-
-
 def embed_at_hand(store: Store, embedder: Embedder, *, run_id: int, stop: Stop, progress: Progress) -> None:
-    """Embed the papers that a ranker is made from: the newest ones, and those that are candidates.
+    """Embed the papers that a ranker is made from, the newest ones and candidates, and what a person asked for.
 
     Raises:
         StopRequested: between two slices; what was embedded stays.
@@ -57,7 +42,7 @@ def embed_at_hand(store: Store, embedder: Embedder, *, run_id: int, stop: Stop, 
     while rows := list_newest_without_vector(store, model_id, newest=AT_HAND, limit=CHUNK):
         done += embed_rows(store, embedder, model_id, rows, run_id=run_id, stop=stop, expected=total)
         progress("embed", done, total)
-    while rows := list_candidates_without_vector(store, model_id, limit=CHUNK):
+    while rows := list_wanted_without_vector(store, model_id, limit=CHUNK):
         embed_rows(store, embedder, model_id, rows, run_id=run_id, stop=stop, expected=len(rows))
 
 

@@ -30,13 +30,6 @@ EFFECTIVE_DECISIONS = """
     GROUP BY candidate_id
 """
 
-# The same of one candidate (of the table `c`): where few are asked for, the others' decisions need not be looked at.
-DECISION_IN_FORCE = """(
-    SELECT f.decision_id FROM decisions AS f WHERE f.candidate_id = c.candidate_id AND f.kind <> 'undo'
-        AND NOT EXISTS (SELECT 1 FROM decisions AS u WHERE u.undoes = f.decision_id)
-    ORDER BY f.place DESC LIMIT 1
-)"""
-
 # The same of the candidate `:id` alone.
 _EFFECTIVE_OF_ONE = EFFECTIVE_DECISIONS.replace("WHERE", "WHERE candidate_id = :id AND", 1)
 
@@ -48,13 +41,23 @@ _SEES = """(:mine IS NULL OR {0}.reviewer = :mine OR ({0}.kind = 'reopen' AND 'a
             SELECT 1 FROM decisions AS back WHERE back.undoes = own.decision_id AND back.reviewer = :mine)
     ORDER BY own.place DESC LIMIT 1)))"""
 
-# The decision in force on one candidate (of the table `c`) by what `:mine` sees.
-SEEN_DECISION = f"""(
+
+def _in_force(sees: str) -> str:
+    """Return what selects the decision in force on one candidate (of the table `c`): the newest that no undo took back.
+
+    Args:
+        sees: which events count, a condition on the alias {0}.
+    """
+    return f"""(
     SELECT s.decision_id FROM decisions AS s
-    WHERE s.candidate_id = c.candidate_id AND s.kind <> 'undo' AND {_SEES.format("s")} AND NOT EXISTS (
-        SELECT 1 FROM decisions AS u WHERE u.undoes = s.decision_id AND {_SEES.format("u")})
+    WHERE s.candidate_id = c.candidate_id AND s.kind <> 'undo' AND {sees.format("s")} AND NOT EXISTS (
+        SELECT 1 FROM decisions AS u WHERE u.undoes = s.decision_id AND {sees.format("u")})
     ORDER BY s.place DESC LIMIT 1
 )"""
+
+
+DECISION_IN_FORCE = _in_force("1")  # where few candidates are asked for, the others' decisions need not be looked at
+SEEN_DECISION = _in_force(_SEES)  # by what `:mine` sees
 
 # The newest acceptance before the decision `d`, of a re-opened candidate, by what `:mine` sees.
 _SEEN_ACCEPTANCE = f"""(

@@ -537,12 +537,6 @@ CREATE INDEX standing_by_score ON standing_scores (score);;
 CREATE INDEX decisions_that_may_bring_back ON decisions (candidate_id) WHERE kind IN ('undo', 'snooze', 'reopen');;
 """
 
-_NAMED_PAPERS = """
-CREATE TABLE named_papers (
-    arxiv_id TEXT PRIMARY KEY REFERENCES papers (arxiv_id)
-) STRICT;;
-"""
-
 _SIFTS = """
 CREATE TABLE sifts (
     ranker_version TEXT NOT NULL,
@@ -552,5 +546,11 @@ CREATE TABLE sifts (
     horizon INTEGER NOT NULL CHECK (horizon >= 0),
     done INTEGER NOT NULL CHECK (done BETWEEN 0 AND horizon),
     PRIMARY KEY (ranker_version, model_id, catalogue_version, threshold)
+) STRICT;;
+"""
+
+_NAMED_PAPERS = """
+CREATE TABLE named_papers (
+    arxiv_id TEXT PRIMARY KEY REFERENCES papers (arxiv_id)
 ) STRICT;;
 """

@@ -81,14 +81,14 @@ def list_newest_without_vector(store: Store, model_id: int, *, newest: int, limi
     )
 
 
-def list_candidates_without_vector(store: Store, model_id: int, *, limit: int) -> list[Row]:
-    """Return current revisions of candidates' papers that the model has not embedded, whatever was decided.
+def list_wanted_without_vector(store: Store, model_id: int, *, limit: int) -> list[Row]:
+    """Return current revisions that the model has not embedded of papers that are candidates or that a person named.
 
     The rows have `revision_id`, `text_hash`, `title` and `abstract`.
     """
     return store.rows(
         "SELECT r.revision_id, r.text_hash, r.title, r.abstract FROM papers p JOIN revisions r USING (revision_id)"
-        " WHERE p.arxiv_id IN (SELECT arxiv_id FROM candidates)"
+        " WHERE p.arxiv_id IN (SELECT arxiv_id FROM candidates UNION SELECT arxiv_id FROM named_papers)"
         " AND NOT EXISTS (SELECT 1 FROM vectors v WHERE v.text_hash = r.text_hash AND v.model_id = ?)"
         " ORDER BY r.revision_id LIMIT ?",
         (model_id, limit),
@@ -99,20 +99,6 @@ def save_named(store: Store, arxiv_ids: Iterable[str]) -> None:
     """Keep that a person asked for these papers: they are never passed over. Runs inside a transaction."""
     store.connection.executemany(
         "INSERT INTO named_papers (arxiv_id) VALUES (?) ON CONFLICT DO NOTHING", ((one,) for one in arxiv_ids)
-    )
-
-
-def list_named_without_vector(store: Store, model_id: int) -> list[Row]:
-    """Return the current revisions of papers that a person asked for and that the model has not embedded.
-
-    The rows have `revision_id`, `text_hash`, `title` and `abstract`.
-    """
-    return store.rows(
-        "SELECT r.revision_id, r.text_hash, r.title, r.abstract FROM named_papers JOIN papers p USING (arxiv_id)"
-        " JOIN revisions r USING (revision_id)"
-        " WHERE NOT EXISTS (SELECT 1 FROM vectors v WHERE v.text_hash = r.text_hash AND v.model_id = ?)"
-        " ORDER BY r.revision_id",
-        (model_id,),
     )
 
 

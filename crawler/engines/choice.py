@@ -35,7 +35,7 @@ LEAST_COSINE = 0.999  # between a vector and float32's of the same text
 FORM = 2  # of what is kept; raise it with every change of what is tried or checked
 TRIED = 32  # texts for each core: with few, what is left for the last batches decides
 ROUNDS = 2  # in which a setting is timed; the best one counts, for others' work only ever takes time
-PATIENCE_SECONDS = 300.0
+PATIENCE_SECONDS = 300.0  # with another process that measures
 HOPELESS = 0.6  # of the best speed so far: a setting that is slower in its first round has no second one
 
 _PACKAGES = ("torch", "transformers", "sentence-transformers", "tokenizers", "openvino")
@@ -168,7 +168,7 @@ def name_machine(revision: str, prompt: str | None, longest: int | None, asked: 
     """Return the name of all that a choice depends on, as hexadecimal digits.
 
     Args:
-        revision: the hash of the weights.
+        revision: the hashes of the weights and of the files beside them.
         longest: word pieces that are read of a text, where the model's folder says it.
         asked: the setting `engine`.
     """

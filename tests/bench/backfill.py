@@ -16,19 +16,24 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import count, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from common import BMP, Options, Row, interleave, median_ratio, options_from, parser_of, print_rows, run_process
 
+if TYPE_CHECKING:
+    from db.records import Phenomenon
+    from db.store import Store
+
 WANTED, OTHER = "cs.LG", "hep-th"
+NOW = "2026-11-26T06:30:00Z"
 LINES, PAPERS, RAY_PAPERS, MATCHED = 50_000, 240_000, 1_000, 30_000
 
 
@@ -110,16 +115,20 @@ def run_light(path: Path) -> dict[str, Any]:
 
     from crawler.sources.snapshot import SnapshotSource
     from curation.catalogue import load_catalogue
-    from db.records import CatalogueChange, ChangeKind
     from db.store import open_store
-    from db.upkeep import save_phenomena
 
     with open_store(path.with_suffix(".db"), create=True) as store:
-        with store.transaction():
-            change = CatalogueChange(ChangeKind.LOAD, "bmp", "2026-11-24T06:30:00Z")
-            save_phenomena(store, load_catalogue(), change)
+        _load(store, load_catalogue())
         source = SnapshotSource(path, (WANTED,))
         return run_night(store, source, kind="backfill", categories=(WANTED,), threshold=0.9).run
+
+
+def _load(store: Store, phenomena: Sequence[Phenomenon]) -> None:
+    from db.records import CatalogueChange, ChangeKind
+    from db.upkeep import save_phenomena
+
+    with store.transaction():
+        save_phenomena(store, phenomena, CatalogueChange(ChangeKind.LOAD, "bmp", NOW))
 
 
 def _time_matching(options: Options, folder: Path, number: int) -> Row:
@@ -137,36 +146,27 @@ def _time_matching(options: Options, folder: Path, number: int) -> Row:
     from crawler.models import DEFAULT_MODEL, find_model
     from crawler.sources.snapshot import SnapshotSource
     from curation.catalogue import load_catalogue
-    from db.records import CatalogueChange, ChangeKind
     from db.store import open_store
-    from db.upkeep import save_phenomena
 
     path, embedder = folder / "matched.jsonl", MadeEmbedder()
     with path.open("wb") as file:
         file.writelines(make_lines(options.data, number, wanted=1))
-    phenomena = load_catalogue()
+    first, *others = load_catalogue()
     with open_store(folder / "matched.db", create=True) as store:
-        for entries in (phenomena, [replace(phenomena[0], title=f"{phenomena[0].title} again"), *phenomena[1:]]):
-            with store.transaction():
-                save_phenomena(store, entries, CatalogueChange(ChangeKind.LOAD, "bmp", "2026-11-24T06:30:00Z"))
-            if entries is phenomena:
-                run_night(
-                    store, SnapshotSource(path, (WANTED,)), categories=(WANTED,), threshold=1.0, embedder=embedder
-                )
+        _load(store, [first, *others])
+        run_night(store, SnapshotSource(path, (WANTED,)), categories=(WANTED,), threshold=1.0, embedder=embedder)
+        _load(store, [replace(first, title=f"{first.title} again"), *others])
         began = time.process_time()
-        match_missing(
-            store, embedder, run_id=1, threshold=1.0, now="2026-11-26T06:30:00Z", stop=Stop(), progress=no_progress
-        )
+        match_missing(store, embedder, run_id=1, threshold=1.0, now=NOW, stop=Stop(), progress=no_progress)
         matching = (time.process_time() - began) / number
     texts = read_texts(options)
-    place = find_model(DEFAULT_MODEL, os.environ)
-    model = SentenceTransformerEmbedder(place, engine=AUTO, cache=folder / "cache")
+    model = SentenceTransformerEmbedder(find_model(DEFAULT_MODEL, os.environ), engine=AUTO, cache=folder / "cache")
     model.prepare(WORTH_MEASURING)
     began = time.process_time()
     model.encode(texts)
     embedding = (time.process_time() - began) / len(texts)
     return Row(
-        f"{number} real papers matched anew with {len(phenomena)} phenomena, the ranker's making included",
+        f"{number} real papers matched anew with {1 + len(others)} phenomena, the ranker's making included",
         f"{matching * 1000:.3f} ms a paper",
         f"{embedding * 1000:.1f} ms to embed one, {model.engine}",
         matching / embedding,

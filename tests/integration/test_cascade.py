@@ -205,15 +205,21 @@ def passed_over(store: Store) -> list[str]:
     return [row["arxiv_id"] for row in rows]
 
 
+def write_line_of(arxiv_id: str, snapshot: Path) -> Path:
+    """Write a snapshot of one paper beside the other."""
+    path = snapshot.with_name("asked.jsonl")
+    lines = snapshot.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text(next(line for line in lines if arxiv_id in line), encoding="utf-8")
+    return path
+
+
 def test_a_paper_that_a_person_asks_for_is_embedded_and_no_other(
-    make_store: Callable[[str], Store], snapshot: Path, tmp_path: Path
+    make_store: Callable[[str], Store], snapshot: Path
 ) -> None:
     store = make_store("db")
     run(store, snapshot, CountingEmbedder(), True)
     before = passed_over(store)
-    asked = tmp_path / "asked.jsonl"
-    lines = snapshot.read_text(encoding="utf-8").splitlines(keepends=True)
-    asked.write_text(next(line for line in lines if before[0] in line), encoding="utf-8")
+    asked = write_line_of(before[0], snapshot)
     run(store, asked, CountingEmbedder(), None)
     assert passed_over(store) == before  # a file names nobody's papers
     outcome = run(store, asked, CountingEmbedder(), None, kind="fetch")
@@ -234,14 +240,12 @@ def stop_when_a_page_comes(monkeypatch: pytest.MonkeyPatch, stop: Stop) -> None:
 
 
 def test_a_fetch_that_is_stopped_is_made_up_for_by_the_next_night(
-    make_store: Callable[[str], Store], snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_store: Callable[[str], Store], snapshot: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = make_store("db")
     run(store, snapshot, CountingEmbedder(), True)
     before = passed_over(store)
-    asked = tmp_path / "asked.jsonl"
-    lines = snapshot.read_text(encoding="utf-8").splitlines(keepends=True)
-    asked.write_text(next(line for line in lines if before[0] in line), encoding="utf-8")
+    asked = write_line_of(before[0], snapshot)
     stop_when_a_page_comes(monkeypatch, stop := Stop())
     assert run(store, asked, CountingEmbedder(), None, stop, kind="fetch").interrupted
     assert passed_over(store) == before
